@@ -1,0 +1,39 @@
+"""Identity of records: sha256 over canonical JSON with field names, 128 bits kept.
+
+The same on every machine, locale and PYTHONHASHSEED. Fields are named and the record's kind is hashed with them, so that
+neighbouring fields cannot be confused ("ab", "c" is not "a", "bc") and a prompt can never collide with a response.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+Canonical: TypeAlias = "None | bool | int | float | str | Sequence[Canonical] | Mapping[str, Canonical]"
+
+KEY_HEX_DIGITS = 32
+
+
+def canonical_json(value: Canonical) -> str:
+    """JSON with sorted keys, no spaces, non-ASCII escaped; NaN and infinity are refused (ValueError)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(kind: str, **fields: Canonical) -> str:
+    """The 128-bit key (32 hex digits) of a record of this `kind` with these fields."""
+    text = canonical_json({"kind": kind, "fields": fields})
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:KEY_HEX_DIGITS]
+
+
+def file_digest(path: Path) -> str:
+    """The same, over a file's bytes: the revision of a model or data file that has no commit of its own."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:KEY_HEX_DIGITS]
+
+
+def seed_from(*parts: Canonical) -> int:
+    """A 31-bit seed derived from content, so that a batch done again after a crash draws the same samples."""
+    return int(digest("seed", parts=list(parts))[:8], 16) & 0x7FFFFFFF

@@ -1,0 +1,22 @@
+"""How long work says how far it is. Stages call a `Progress`; only pipeline/ knows what a terminal is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+
+class Tick(NamedTuple):
+    """`done` of `total` units of `what` are finished; `note` is a short live figure such as a loss."""
+
+    what: str
+    done: int
+    total: int
+    note: str = ""
+
+
+Progress: TypeAlias = Callable[[Tick], None]
+
+
+def silent(tick: Tick) -> None:
+    """The Progress that says nothing: the default of every library call."""

@@ -1,0 +1,98 @@
+"""What the generator reads and writes: prompts, responses, pairs. Immutable; identity is content (constitution/identity.py)."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from constitution.identity import digest
+from constitution.record import Record
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who speaks."""
+    content: str = Field(min_length=1)
+    """What is said."""
+
+
+class Prompt(Record):
+    """A conversation that ends with the user's turn. A line of a prompt file says either `prompt` or `messages`."""
+
+    id: str = Field(min_length=1, max_length=200)
+    """The prompt's name in its file; unique there."""
+    prompt: str | None = Field(default=None, min_length=1)
+    """A single user turn: short for one message."""
+    messages: tuple[Message, ...] = ()
+    """The whole conversation, when it is more than one turn."""
+    tags: tuple[str, ...] = ()
+    """Names that principles' scopes refer to."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.prompt is None) == (not self.messages):
+            raise ValueError("give exactly one of `prompt` and `messages`")
+        if self.messages and self.messages[-1].role != "user":
+            raise ValueError("`messages` must end with the user's turn")
+        return self
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """The messages, whichever form the file used."""
+        return self.messages or (Message(role="user", content=self.prompt or ""),)
+
+    @property
+    def key(self) -> str:
+        """Digest of the conversation alone: ids and tags may change freely."""
+        return digest("prompt", messages=[m.model_dump() for m in self.conversation])
+
+
+class Response(Record):
+    """One sampled answer, with what it takes to sample it again."""
+
+    prompt_key: str
+    """The prompt's key."""
+    text: str
+    """The answer, without special tokens."""
+    finish: Literal["stop", "length"]
+    """`stop`: the model ended it (EOS). `length`: it was cut at max_new_tokens."""
+    tokens: int = Field(ge=0)
+    """Tokens generated, the final EOS included."""
+    sampler: str
+    """Digest of model, revision, engine and sampling parameters; see generate/sampling.py."""
+    seed: int
+    """The seed that the engine was given."""
+    index: int = Field(ge=0)
+    """Which of the prompt's n samples this is."""
+
+    @property
+    def key(self) -> str:
+        """Digest of what a judge sees: the prompt and the text."""
+        return digest("response", prompt=self.prompt_key, text=self.text)
+
+
+class Pair(Record):
+    """Two different answers to one prompt. `a` and `b` carry no preference; a vote's `order` says which was shown first."""
+
+    prompt: Prompt
+    """The prompt, whole, so that a pair can be read alone."""
+    a: Response
+    """One answer."""
+    b: Response
+    """The other answer."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.a.text == self.b.text:
+            raise ValueError("a pair needs two different responses")
+        if self.a.prompt_key != self.b.prompt_key or self.a.prompt_key != self.prompt.key:
+            raise ValueError("both responses of a pair must answer its prompt")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Digest of both responses (which cover the prompt)."""
+        return digest("pair", a=self.a.key, b=self.b.key)

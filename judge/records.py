@@ -1,0 +1,117 @@
+"""What a judge says (Vote) and what the constitution makes of it (Label). A failure is never a tie: it has its own state."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from constitution.identity import digest
+from constitution.record import Record
+
+VOTE_SCHEMA = 1
+Order = Literal["ab", "ba"]
+
+
+class VoteRequest(Record):
+    """Everything that determines one vote; its digest is the vote's key in the store."""
+
+    pair_key: str
+    """The pair's key."""
+    principle_key: str
+    """The principle's key: its meaning-bearing fields only."""
+    judge: str
+    """Digest of the judge: kind, model with revision, template, read-out, sampling parameters."""
+    first: str
+    """Key of the response shown first."""
+    second: str
+    """Key of the response shown second."""
+    order: Order
+    """`ab`: the pair's `a` is shown first. `ba`: its `b` is."""
+    rendered: str
+    """Digest of the rendered prompt (for rules: of the check)."""
+    replicate: int = Field(default=0, ge=0)
+    """Which repetition of the same question this is."""
+
+    @property
+    def key(self) -> str:
+        """The vote's key. Weights, comments, file names and principle ids are not in it."""
+        return digest("vote", schema=VOTE_SCHEMA, **self.model_dump())
+
+
+class Vote(Record):
+    """One judge call: one principle, one pair, one order."""
+
+    request: VoteRequest
+    """What was asked."""
+    state: Literal["valid", "abstain", "failed"]
+    """`abstain`: the judge answered that it cannot say. `failed`: no usable answer, see `reason`."""
+    reason: str | None = None
+    """Why there is no preference; None when valid."""
+    logit: float | None = None
+    """log p(first shown is better) - log p(second shown is better); None unless valid. Finite."""
+    missing_mass: float = Field(default=0.0, ge=0, le=1)
+    """Probability that the judge gave to neither label."""
+    rationale: str | None = None
+    """The judge's reasons, where it was asked for them."""
+    raw: str | None = None
+    """The judge's answer before it was read."""
+    tokens_in: int = Field(default=0, ge=0)
+    """Prompt tokens."""
+    tokens_out: int = Field(default=0, ge=0)
+    """Generated tokens."""
+
+    @model_validator(mode="after")
+    def _state_matches(self) -> Self:
+        if (self.state == "valid") != (self.logit is not None):
+            raise ValueError("a valid vote has a logit, any other has none")
+        if (self.state == "valid") != (self.reason is None):
+            raise ValueError("a vote that is not valid says why; a valid one does not")
+        if self.logit is not None and not abs(self.logit) < float("inf"):
+            raise ValueError("a logit must be finite")
+        return self
+
+    @property
+    def key(self) -> str:
+        """The request's key."""
+        return self.request.key
+
+
+class Share(Record):
+    """One principle's part of a label."""
+
+    principle: str
+    """The principle's id."""
+    weight: float = Field(ge=0, le=1)
+    """w_k, normalised over the principles that voted."""
+    p: float = Field(ge=0, le=1)
+    """p_k: the probability that `a` is better under this principle, both orders combined in logit space."""
+    position_bias: float | None = None
+    """(l_ab + l_ba) / 2: how far the judge leans to what it saw first; None with one order."""
+
+
+class Label(Record):
+    """What the constitution says of one pair, or why it says nothing."""
+
+    pair_key: str
+    """The pair."""
+    constitution: str
+    """Key of the constitution, so that a label can never be mixed with another's."""
+    judge: str
+    """Digest of the judge whose votes these are."""
+    rule: str
+    """The aggregation rule that made it."""
+    p: float | None = Field(default=None, ge=0, le=1)
+    """Probability that `a` is better; None if there is no label."""
+    reason: str | None = None
+    """Why there is no label: `undecided`, `coverage`, `no_principle_applies`, `not_selected`; None if there is one."""
+    shares: tuple[Share, ...] = ()
+    """The principles that voted; for `weighted_mean`, p is exactly the sum of weight * p."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """(principle id, why) for principles in scope without a valid preference."""
+
+    @model_validator(mode="after")
+    def _label_or_reason(self) -> Self:
+        if (self.p is None) == (self.reason is None):
+            raise ValueError("a label has either p or a reason for having none")
+        return self

@@ -1,0 +1,42 @@
+"""The run file's `judges` entries: who may judge, and how its answer is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from constitution.record import Record
+
+
+class RulesJudge(Record):
+    """The principles' own checks: deterministic, needs no model."""
+
+    kind: Literal["rules"]
+    confidence: float = Field(default=4.0, gt=0, le=20)
+    """The logit of a vote at full confidence: 4 is p = 0.982."""
+
+
+class LlmJudge(Record):
+    """A language model, asked about one principle and one pair at a time."""
+
+    kind: Literal["llm"]
+    model: str = Field(min_length=1)
+    """`bundled:smollm2-135m-instruct`, a Hugging Face id, or a folder."""
+    engine: str = Field(min_length=1)
+    """The name of an entry of the run file's `engines`."""
+    readout: Literal["direct", "reasoned"] = "direct"
+    """`direct`: probabilities of the two label tokens. `reasoned`: a JSON object, rationale first, then the verdict."""
+    reasoned_confidence: float = Field(default=0.8, gt=0.5, lt=1)
+    """The probability that a reasoned verdict stands for: a verdict after reasoning is over-confident, so it is clamped."""
+    max_new_tokens: int = Field(default=160, gt=0)
+    """Room for a reasoned answer."""
+    template: str = Field(default="chat", pattern=r"^[a-z][a-z0-9_-]*$")
+    """The name of a shipped template in judge/templates/."""
+    orders: Literal["both", "ab"] = "both"
+    """Whether each pair is shown in both orders; one order cannot cancel the judge's position bias."""
+    batch_pairs: int = Field(default=8, gt=0)
+    """Pairs whose votes are asked and committed together: the most that a crash can cost."""
+
+
+JudgeSettings = Annotated[RulesJudge | LlmJudge, Field(discriminator="kind")]

@@ -1,0 +1,82 @@
+"""The run file: one YAML that says everything about a run. Paths in it are relative to the file."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from constitution.model import ID_PATTERN
+from constitution.record import Record
+from generate.settings import EngineSettings, GenerateSettings, TransformersEngine
+from judge.settings import JudgeSettings, LlmJudge, RulesJudge
+from reports.settings import BehaviourSettings
+from train.settings import TrainSettings
+
+
+class PromptFiles(Record):
+    """JSON-lines files of prompts, disjoint."""
+
+    train: str = Field(min_length=1)
+    """Prompts to generate, judge and train on."""
+    heldout: str = Field(min_length=1)
+    """Prompts that only the behaviour before and after is measured on."""
+
+
+class SecondOpinion(Record):
+    """Another judge on a sample of the same pairs, for comparison; its votes label nothing."""
+
+    judge: str
+    """The name of an entry of `judges`."""
+    pairs: int = Field(default=24, gt=0)
+    """How many pairs, drawn at random with the run's seed."""
+
+
+class RunConfig(Record):
+    """A run, from constitution to report."""
+
+    name: str = Field(pattern=ID_PATTERN, max_length=64)
+    """The run folder's name."""
+    constitution: str = Field(min_length=1)
+    """The constitution's YAML file."""
+    prompts: PromptFiles
+    """Where the prompts are."""
+    model: str = Field(min_length=1)
+    """The policy before training: `bundled:smollm2-135m-instruct`, a Hugging Face id, or a folder."""
+    revision: str | None = None
+    """The commit of a Hugging Face model; the newest when omitted, and recorded either way."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Sampling, pairing, splits and the order of training all derive from it."""
+    engines: dict[str, EngineSettings] = {"embedded": TransformersEngine(type="transformers")}
+    """The engines of this run, by a name of your choice."""
+    engine: str = "embedded"
+    """The engine that generates."""
+    generate: GenerateSettings = GenerateSettings()
+    """How response pairs come about."""
+    judges: dict[str, JudgeSettings] = {"rules": RulesJudge(kind="rules")}
+    """The judges that this run could use, by a name of your choice."""
+    judge: str = "rules"
+    """The judge whose votes become labels: the one line that swaps it."""
+    second_opinion: SecondOpinion | None = None
+    """Another judge to compare it with."""
+    train: TrainSettings = TrainSettings()
+    """How labels become a policy."""
+    behaviour: BehaviourSettings = BehaviourSettings()
+    """How the change is measured."""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        def need(
+            name: str, where: str, table: dict[str, object] | dict[str, JudgeSettings] | dict[str, EngineSettings]
+        ) -> None:
+            if name not in table:
+                raise ValueError(f"{where} is `{name}`, but the file defines only: {', '.join(sorted(table))}")
+
+        need(self.engine, "`engine`", self.engines)
+        need(self.judge, "`judge`", self.judges)
+        if self.second_opinion:
+            need(self.second_opinion.judge, "`second_opinion.judge`", self.judges)
+        for name, judge in self.judges.items():
+            if isinstance(judge, LlmJudge):
+                need(judge.engine, f"`judges.{name}.engine`", self.engines)
+        return self
