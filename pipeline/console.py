@@ -1,0 +1,105 @@
+"""What a run says while it works: a live bar on a terminal, a line now and then elsewhere.
+
+Text that came from a model or a file never reaches the terminal with its control characters.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import unicodedata
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from constitution.progress import Tick
+
+LINE_EVERY_SECONDS = 15.0
+
+
+def printable(text: str) -> str:
+    """`text` without control and format characters (escape sequences, bidi overrides), line breaks kept."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+
+
+def duration(seconds: float) -> str:
+    """`75` -> `1:15`; `3700` -> `1:01:40`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Console:
+    """The run's voice. `tick` is the Progress that stages are given."""
+
+    def __init__(self) -> None:
+        self._rich = RichConsole(highlight=False, soft_wrap=True)
+        self._live = self._rich.is_terminal
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+        self._what = ""
+        self._started = 0.0
+        self._first_done = 0
+        self._last_line = 0.0
+
+    def say(self, text: str = "") -> None:
+        """One line or more of plain text."""
+        self._rich.print(escape(printable(text)))
+
+    def heading(self, text: str) -> None:
+        """A stage's line."""
+        self._rich.print(f"[bold]{escape(printable(text))}[/bold]")
+
+    def tick(self, tick: Tick) -> None:
+        """Show how far the work is; the estimate of what remains comes from this run's own rate."""
+        if tick.what != self._what:
+            self._begin(tick)
+        if self._live:
+            self._show_bar(tick)
+        else:
+            self._show_line(tick)
+        if tick.done >= tick.total:
+            self._end()
+
+    def _begin(self, tick: Tick) -> None:
+        self._end()
+        self._what, self._started, self._first_done = tick.what, time.monotonic(), tick.done
+        self._last_line = self._started
+        if self._live:
+            columns = ("  {task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), "{task.fields[note]}")
+            self._bars = Progress(
+                *(TextColumn(c) if isinstance(c, str) else c for c in columns), console=self._rich, transient=True
+            )
+            self._bars.start()
+            self._task = self._bars.add_task(escape(tick.what), total=tick.total, completed=tick.done, note="")
+
+    def _show_bar(self, tick: Tick) -> None:
+        assert self._bars is not None
+        assert self._task is not None
+        self._bars.update(self._task, completed=tick.done, total=tick.total, note=escape(tick.note))
+
+    def _show_line(self, tick: Tick) -> None:
+        now = time.monotonic()
+        if now - self._last_line < LINE_EVERY_SECONDS or tick.done >= tick.total:
+            return
+        self._last_line = now
+        fresh = tick.done - self._first_done
+        remains = f", about {duration((now - self._started) / fresh * (tick.total - tick.done))} left" if fresh else ""
+        self.say(f"  {tick.what}: {tick.done} of {tick.total}{remains}{'  ' + tick.note if tick.note else ''}")
+        sys.stdout.flush()
+
+    def _end(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+        self._bars, self._task, self._what = None, None, ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()

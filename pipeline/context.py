@@ -1,0 +1,104 @@
+"""One run in progress: its configuration, what the configuration refers to, and the models that are open right now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from constitution.load import load_constitution
+from constitution.model import Constitution
+from constitution.store import Store
+from generate.engine import Engine, ModelRef, Sampling
+from generate.models import resolve_model
+from generate.open import open_engine
+from generate.prompts import check_disjoint, load_prompts
+from generate.records import Prompt
+from generate.sampling import SamplePlan, SampleSet, sampler_digest
+from judge.judges import Judge, open_judge
+from judge.records import Vote
+from judge.settings import LlmJudge
+from pipeline.config import RunConfig
+from pipeline.console import Console
+from pipeline.folder import RunFolder
+
+
+@dataclass
+class Run:
+    """What every stage works on. Models are resolved and opened on first use, so a run with nothing to do loads none."""
+
+    config: RunConfig
+    base: Path
+    folder: RunFolder
+    console: Console
+    _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
+    _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
+
+    @cached_property
+    def constitution(self) -> Constitution:
+        """The constitution that the run file names."""
+        return load_constitution(self.base / self.config.constitution)
+
+    @cached_property
+    def train_prompts(self) -> list[Prompt]:
+        """Prompts to generate and train on, checked to be disjoint from the held-out ones."""
+        prompts = load_prompts(self.base / self.config.prompts.train)
+        check_disjoint(prompts, self.heldout_prompts)
+        return prompts
+
+    @cached_property
+    def heldout_prompts(self) -> list[Prompt]:
+        """Prompts that only behaviour is measured on."""
+        return load_prompts(self.base / self.config.prompts.heldout)
+
+    def model(self, name: str, revision: str | None = None) -> ModelRef:
+        """Resolve a model once. Folders in the run file are relative to it."""
+        if (name, revision) not in self._models:
+            local = self.base / name
+            self._models[name, revision] = resolve_model(str(local) if local.is_dir() else name, revision)
+        return self._models[name, revision]
+
+    @property
+    def reference(self) -> ModelRef:
+        """The policy before training."""
+        return self.model(self.config.model, self.config.revision)
+
+    def engine(self, name: str, model: ModelRef) -> Engine:
+        """The open engine of this entry and model; opened now if need be, after closing any other."""
+        if (name, model.revision) not in self._engines:
+            self.close_engines()
+            self.console.say(f"  loading {model.name} on engine `{name}`")
+            self._engines[name, model.revision] = open_engine(name, self.config.engines[name], model)
+        return self._engines[name, model.revision]
+
+    def close_engines(self) -> None:
+        """Free every open model's memory."""
+        while self._engines:
+            self._engines.popitem()[1].close()
+
+    def judge(self, name: str) -> Judge:
+        """The judge of this entry. Its model, if it has one, is loaded at its first vote."""
+        settings = self.config.judges[name]
+        if not isinstance(settings, LlmJudge):
+            return open_judge(name, settings, self.constitution, None, None)
+        model = self.model(settings.model)
+        return open_judge(name, settings, self.constitution, model, lambda: self.engine(settings.engine, model))
+
+    def sample_plan(self, model: ModelRef, samples: int, sampling: Sampling) -> SamplePlan:
+        """How `model` is sampled in this run."""
+        engine = self.config.engines[self.config.engine]
+        return SamplePlan(
+            sampler=sampler_digest(model, engine, sampling),
+            samples=samples,
+            sampling=sampling,
+            seed=self.config.seed,
+            prompts_per_batch=self.config.generate.prompts_per_batch,
+        )
+
+    def sample_store(self) -> Store[SampleSet]:
+        """The run's answers."""
+        return Store(self.folder.samples, SampleSet)
+
+    def vote_store(self) -> Store[Vote]:
+        """The run's votes."""
+        return Store(self.folder.votes, Vote)

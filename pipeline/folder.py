@@ -1,0 +1,98 @@
+"""The run folder: where every artefact is, who is working in it, and what each finished stage was made from."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from constitution.errors import StoreError
+from constitution.files import write_atomically
+from constitution.record import Record
+
+
+class Stamp(Record):
+    """What a stage was made from when it last finished. Equal inputs and present outputs mean: nothing to do."""
+
+    stage: str
+    """The stage's name."""
+    inputs: dict[str, str]
+    """Digest of every input, by a name that can be printed as the reason for doing the stage again."""
+    seconds: float
+    """Wall-clock time of the last execution that computed something."""
+    peak_mib: int
+    """Peak memory of the process when the stage ended, in MiB."""
+    finished: str
+    """When, in UTC (ISO 8601)."""
+    summary: tuple[str, ...] = ()
+    """What the stage said at its end."""
+
+
+class RunFolder:
+    """Paths inside runs/<name>/. The numbers are the order of the stages."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.config = root / "config.resolved.json"
+        self.prompts = root / "10-prompts.jsonl"
+        self.samples = root / "20-samples.sqlite"
+        self.pairs = root / "20-pairs.jsonl"
+        self.pair_counts = root / "20-counts.json"
+        self.votes = root / "30-votes.sqlite"
+        self.vote_counts = root / "30-votes.json"
+        self.agreement = root / "30-second-opinion.json"
+        self.labels = root / "40-labels.jsonl"
+        self.policy = root / "50-policy"
+        self.references = root / "50-references.sqlite"
+        self.training = root / "50-training.json"
+        self.metrics = root / "metrics.jsonl"
+        self.behaviour = root / "60-behaviour.json"
+        self.comparisons = root / "60-comparisons.jsonl"
+        self.report = root / "90-report.html"
+        self._stamps = root / ".stamps"
+
+    def create(self) -> None:
+        """Make the folder. Raises StoreError if it cannot be written to."""
+        try:
+            self._stamps.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.root}: cannot make the run folder: {error.strerror}") from error
+
+    def stamp(self, stage: str) -> Stamp | None:
+        """The stage's stamp; None if it never finished or its stamp cannot be read (then it is done again)."""
+        try:
+            return Stamp.model_validate_json((self._stamps / f"{stage}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def write_stamp(self, stamp: Stamp) -> None:
+        """Record that a stage is finished: the last thing that the stage does."""
+        write_atomically(self._stamps / f"{stamp.stage}.json", stamp.model_dump_json(indent=2) + "\n")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process. The kernel frees the lock of a process that died, however it died.
+
+        Raises StoreError if another live process holds it.
+        """
+        with (self.root / ".lock").open("a+", encoding="ascii") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                stream.seek(0)
+                holder = stream.read().strip() or "unknown"
+                raise StoreError(f"{self.root}: process {holder} is working in this run folder; wait for it or use --name") from error
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+            yield
+
+
+def changed_inputs(stamp: Stamp, inputs: Mapping[str, str]) -> list[str]:
+    """The names of inputs that are new, gone or different since the stamp, in a stable order."""
+    names = list(inputs) + [name for name in stamp.inputs if name not in inputs]
+    return [name for name in names if stamp.inputs.get(name) != inputs.get(name)]

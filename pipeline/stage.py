@@ -1,0 +1,114 @@
+"""What a stage is, and when it is done: when its inputs are what they were and its outputs are still there."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from constitution.errors import DataError
+from pipeline.console import duration
+from pipeline.context import Run
+from pipeline.folder import RunFolder, Stamp, changed_inputs
+
+
+class Stage(NamedTuple):
+    """One step of the run: plain functions over the run and its folder."""
+
+    name: str
+    needs: tuple[str, ...]
+    """Stages whose outputs it reads."""
+    inputs: Callable[[Run], dict[str, str]]
+    """Digest of everything that determines its outputs, by a printable name."""
+    outputs: Callable[[RunFolder], list[Path]]
+    """The files or folders that it leaves."""
+    execute: Callable[[Run], list[str]]
+    """Do it; returns the lines that say what came out."""
+    preview: Callable[[Run], list[str]]
+    """Say what executing it would compute, without computing it."""
+    unfinished: Callable[[Run], str | None] = lambda run: None
+    """Why it must be done again although nothing changed; None if it need not."""
+
+
+def reason_to_run(stage: Stage, run: Run, inputs: dict[str, str]) -> str | None:
+    """Why the stage has something to do; None if it has not."""
+    stamp = run.folder.stamp(stage.name)
+    if stamp is None:
+        return "not done yet"
+    gone = [path.name for path in stage.outputs(run.folder) if not path.exists()]
+    if gone:
+        return f"missing: {', '.join(gone)}"
+    changed = changed_inputs(stamp, inputs)
+    if changed:
+        return f"changed: {_enumerate(changed)}"
+    return stage.unfinished(run)
+
+
+def _enumerate(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def check_needs(stage: Stage, run: Run, stages: dict[str, Stage]) -> None:
+    """Raise DataError naming the command that makes what this stage reads, if it is not there."""
+    for need in stage.needs:
+        for path in stages[need].outputs(run.folder):
+            if not path.exists():
+                raise DataError(
+                    f"`{stage.name}` reads {path.name}, which `{need}` makes: run `preceptor {need}` with this run file first"
+                )
+
+
+def run_stage(stage: Stage, run: Run) -> bool:
+    """Do the stage if it has something to do, and say why or why not. Returns whether it did."""
+    inputs = stage.inputs(run)
+    reason = reason_to_run(stage, run, inputs)
+    stamp = run.folder.stamp(stage.name)
+    if reason is None:
+        assert stamp is not None
+        run.console.heading(f"{stage.name}: nothing to do, inputs unchanged since {stamp.finished}")
+        return False
+    run.console.heading(f"{stage.name}: {reason}")
+    started = time.monotonic()
+    summary = stage.execute(run)
+    seconds = time.monotonic() - started
+    run.folder.write_stamp(
+        Stamp(
+            stage=stage.name,
+            inputs=inputs,
+            seconds=round(seconds, 1),
+            peak_mib=peak_mib(),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            summary=tuple(summary),
+        )
+    )
+    for line in summary:
+        run.console.say(f"  {line}")
+    run.console.say(f"  done in {duration(seconds)}")
+    return True
+
+
+def preview_stage(stage: Stage, run: Run, upstream_runs: bool, stages: dict[str, Stage]) -> bool:
+    """Say what `run_stage` would do. Returns whether it would do anything."""
+    ready = all(path.exists() for need in stage.needs for path in stages[need].outputs(run.folder))
+    if not ready:
+        run.console.heading(f"{stage.name}: would run after {', '.join(stage.needs)}")
+    else:
+        reason = reason_to_run(stage, run, stage.inputs(run))
+        if reason is None and not upstream_runs:
+            run.console.heading(f"{stage.name}: nothing to do")
+            return False
+        run.console.heading(f"{stage.name}: would run ({reason or 'if the stages before it change their outputs'})")
+    for line in stage.preview(run):
+        run.console.say(f"  {line}")
+    return True
+
+
+def peak_mib() -> int:
+    """Peak resident memory of this process so far, in MiB (ru_maxrss is in KiB on Linux, bytes on macOS)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1024 * 1024) if sys.platform == "darwin" else peak // 1024
