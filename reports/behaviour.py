@@ -1,0 +1,252 @@
+"""Behaviour before and after training, on prompts that nothing was trained on.
+
+A principle's row is the win rate of the trained model against the original: the mean over prompts of the mean over
+samples of p(after_i is better than before_i). A feature's row is the paired difference of its means. The prompt is the
+unit of every interval (reports/statistics.py). P = prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from constitution.identity import seed_from
+from constitution.record import Record
+from generate.records import Prompt, Response
+from reports.features import FEATURES, Feature
+from reports.settings import BehaviourSettings
+from reports.statistics import Interval, Values, holm, is_constant, p_value, paired_bootstrap, smallest_detectable
+
+EVEN = 0.5
+Answers: TypeAlias = Mapping[str, Sequence[Response]]
+"""Prompt key -> its answers, sample by sample."""
+Preferences: TypeAlias = Mapping[str, Sequence[float | None]]
+"""Prompt key -> p(after_i better than before_i) sample by sample; None where the judge gave no valid preference. A
+prompt outside the principle's scope has no entry."""
+
+Outcome = Literal["intended", "against", "rose", "fell", "undetected", "unmeasured"]
+
+
+class PrincipleRow(Record):
+    """One principle: how often the trained model's answer is the better one under it."""
+
+    id: str
+    """The principle's id."""
+    win_rate: Interval | None
+    """Mean over prompts, 0.5 when nothing changed; None when nothing could be judged."""
+    comparisons: int
+    """Comparisons that count: judged, or identical."""
+    identical: int
+    """Comparisons of two identical texts: exactly 0.5 each, and part of `comparisons`."""
+    failed: int
+    """Comparisons without a valid preference: left out, never counted as even."""
+    detectable: float | None
+    """The distance from 0.5 that this number of prompts finds with 80 % power; None where the spread is unknown."""
+    p: float | None
+    """Two-sided p-value (Student's t over prompts) against 0.5."""
+    p_holm: float | None
+    """The same, adjusted for all principles (Holm)."""
+    outcome: Outcome
+    """The verdict as one word, for machines."""
+    verdict: str
+    """The verdict in words."""
+
+
+class FeatureRow(Record):
+    """One plain feature before and after."""
+
+    id: str
+    """The feature's name in reports/features.py."""
+    label: str
+    """What it is, in words."""
+    kind: Literal["share", "number"]
+    """A share from 0 to 1, or a number with its own unit."""
+    before: float
+    """Mean over prompts of the original model's answers."""
+    after: float
+    """Mean over prompts of the trained model's answers."""
+    difference: Interval
+    """After minus before, paired by prompt."""
+    detectable: float | None
+    """The difference that this number of prompts finds with 80 % power."""
+    p: float | None
+    """Two-sided p-value (Student's t over prompts) of no difference."""
+    p_holm: float | None
+    """The same, adjusted for all features (Holm)."""
+    outcome: Outcome
+    """The verdict as one word, for machines."""
+    verdict: str
+    """The verdict in words."""
+
+
+class BehaviourTable(Record):
+    """Everything that was measured of the change."""
+
+    prompts: int
+    """Held-out prompts."""
+    samples: int
+    """Answers to each prompt from each model."""
+    level: float
+    """Level of every interval."""
+    principles: tuple[PrincipleRow, ...]
+    """One row for each principle, in the constitution's order."""
+    features: tuple[FeatureRow, ...]
+    """One row for each feature of reports/features.py."""
+
+
+def behaviour_table(
+    prompts: Sequence[Prompt],
+    before: Answers,
+    after: Answers,
+    preferences: Mapping[str, Preferences],
+    settings: BehaviourSettings,
+    seed: int,
+) -> BehaviourTable:
+    """Compare two models' answers to the same held-out prompts.
+
+    `before` and `after` hold settings.samples answers for every prompt; the i-th of one is compared with the i-th of
+    the other. `preferences` maps each principle's id to what the judge said; identical texts are 0.5 whatever it says.
+    """
+    keys = [prompt.key for prompt in prompts]
+    assert len(set(keys)) == len(keys), "held-out prompts are distinct"
+    assert all(len(before[k]) == len(after[k]) == settings.samples for k in keys), "as many answers after as before"
+    rows = [_principle_row(i, keys, before, after, preferences[i], settings, seed) for i in preferences]
+    features = [_feature_row(feature, keys, before, after, settings, seed) for feature in FEATURES]
+    adjusted = holm({row.id: row.p for row in rows})
+    adjusted_features = holm({row.id: row.p for row in features})
+    return BehaviourTable(
+        prompts=len(keys),
+        samples=settings.samples,
+        level=settings.level,
+        principles=tuple(row.model_copy(update={"p_holm": adjusted[row.id]}) for row in rows),
+        features=tuple(row.model_copy(update={"p_holm": adjusted_features[row.id]}) for row in features),
+    )
+
+
+class _Comparisons(NamedTuple):
+    """One principle's comparisons, tallied. `means_P`: the mean over samples of every prompt that has one."""
+
+    means_P: Values
+    counted: int
+    identical: int
+    failed: int
+
+
+def _compare(keys: Iterable[str], before: Answers, after: Answers, preferences: Preferences) -> _Comparisons:
+    means: list[float] = []
+    counted = identical = failed = 0
+    for key in keys:
+        if key not in preferences:
+            continue
+        same = [b.text == a.text for b, a in zip(before[key], after[key], strict=True)]
+        sides = [EVEN if s else p for s, p in zip(same, preferences[key], strict=True)]
+        valid = [p for p in sides if p is not None]
+        counted += len(valid)
+        identical += sum(same)
+        failed += len(sides) - len(valid)
+        if valid:
+            means.append(float(np.mean(valid)))
+    return _Comparisons(np.array(means), counted, identical, failed)
+
+
+def _principle_row(
+    principle: str,
+    keys: Iterable[str],
+    before: Answers,
+    after: Answers,
+    preferences: Preferences,
+    settings: BehaviourSettings,
+    seed: int,
+) -> PrincipleRow:
+    compared = _compare(keys, before, after, preferences)
+    effect = _effect(compared.means_P, EVEN, ("intended", "against"), "share", settings, seed_from(seed, principle))
+    return PrincipleRow(
+        id=principle,
+        win_rate=effect.interval,
+        comparisons=compared.counted,
+        identical=compared.identical,
+        failed=compared.failed,
+        detectable=effect.detectable,
+        p=effect.p,
+        p_holm=None,
+        outcome=effect.outcome,
+        verdict=effect.verdict,
+    )
+
+
+def _feature_row(
+    feature: Feature, keys: Sequence[str], before: Answers, after: Answers, settings: BehaviourSettings, seed: int
+) -> FeatureRow:
+    before_P = np.array([np.mean([feature.measure(answer) for answer in before[key]]) for key in keys])
+    after_P = np.array([np.mean([feature.measure(answer) for answer in after[key]]) for key in keys])
+    names: tuple[Outcome, Outcome] = ("rose", "fell")
+    effect = _effect(after_P - before_P, 0.0, names, feature.kind, settings, seed_from(seed, feature.id))
+    assert effect.interval is not None, "behaviour is measured on at least one prompt"
+    return FeatureRow(
+        id=feature.id,
+        label=feature.label,
+        kind=feature.kind,
+        before=float(before_P.mean()),
+        after=float(after_P.mean()),
+        difference=effect.interval,
+        detectable=effect.detectable,
+        p=effect.p,
+        p_holm=None,
+        outcome=effect.outcome,
+        verdict=effect.verdict,
+    )
+
+
+class _Effect(NamedTuple):
+    interval: Interval | None
+    detectable: float | None
+    p: float | None
+    outcome: Outcome
+    verdict: str
+
+
+def _effect(
+    values_P: Values,
+    null: float,
+    names: tuple[Outcome, Outcome],
+    kind: Literal["share", "number"],
+    settings: BehaviourSettings,
+    seed: int,
+) -> _Effect:
+    """What the prompts' values say against `null`; `names` are the outcomes above and below it."""
+    if not values_P.size:
+        return _Effect(None, None, None, "unmeasured", _verdict("unmeasured", None, kind))
+    interval = paired_bootstrap(values_P, settings.resamples, settings.level, seed)
+    detectable = smallest_detectable(values_P, settings.level)
+    p = p_value(values_P, null)
+    outcome = _outcome(interval, p if is_constant(values_P) else 0.0, null, names)
+    return _Effect(interval, detectable, p, outcome, _verdict(outcome, detectable, kind))
+
+
+def _outcome(interval: Interval, exact_p: float | None, null: float, names: tuple[Outcome, Outcome]) -> Outcome:
+    """The side of the null on which the whole interval lies; without width it needs the exact sign test too."""
+    if interval.low is None or interval.high is None or exact_p is None:
+        return "unmeasured"
+    if exact_p > 1 - interval.level:
+        return "undetected"
+    if interval.low > null:
+        return names[0]
+    return names[1] if interval.high < null else "undetected"
+
+
+def _verdict(outcome: Outcome, detectable: float | None, kind: Literal["share", "number"]) -> str:
+    words = {
+        "intended": "moved as intended",
+        "against": "moved against",
+        "rose": "rose",
+        "fell": "fell",
+        "unmeasured": "not measured: fewer than two prompts with a valid judgement",
+    }
+    if outcome in words:
+        return words[outcome]
+    if detectable is None:
+        return "no detectable effect; the prompts do not differ, so no detectable size can be stated"
+    size = f"{100 * detectable:.1f} percentage points" if kind == "share" else f"{detectable:.2g}"
+    return f"no detectable effect; an effect of at least {size} would have been detected"
