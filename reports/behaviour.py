@@ -218,6 +218,7 @@ def _effect(
     """What the prompts' values say against `null`; `names` are the outcomes above and below it."""
     if not values_P.size:
         return _Effect(None, None, None, "unmeasured", _verdict("unmeasured", None, kind))
+    values_P = np.sort(values_P)  # so that not even rounding depends on the order of the prompts
     interval = paired_bootstrap(values_P, settings.resamples, settings.level, seed)
     detectable = smallest_detectable(values_P, settings.level)
     p = p_value(values_P, null)

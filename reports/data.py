@@ -1,0 +1,140 @@
+"""Everything a report shows, as one record: filled by the pipeline, turned into a page, CSV and JSON here."""
+
+from __future__ import annotations
+
+from pydantic import Field, JsonValue
+
+from constitution.model import Constitution
+from constitution.record import Record
+from generate.engine import ModelRef
+from generate.pairs import PairCounts
+from generate.records import Pair, Prompt, Response
+from judge.records import Label, Vote
+from reports.behaviour import BehaviourTable
+from reports.labels import LabelStatistics
+from reports.statistics import Interval
+
+
+class StageTime(Record):
+    """How long one stage took when it last did something."""
+
+    stage: str
+    """Its name."""
+    seconds: float = Field(ge=0)
+    """Wall-clock time."""
+    peak_mib: int | None = Field(default=None, ge=0)
+    """Peak resident memory of the process up to the stage's end."""
+
+
+class Provenance(Record):
+    """What it takes to run this again and get the same."""
+
+    model: ModelRef
+    """The model before training."""
+    judge: str
+    """The labelling judge's name in the run file."""
+    judge_kind: str
+    """`rules` or `llm`."""
+    judge_digest: str
+    """Digest of the judge: kind, model with revision, template, read-out."""
+    seed: int
+    """The run's seed."""
+    versions: dict[str, str]
+    """Package -> version."""
+    stages: tuple[StageTime, ...]
+    """In the order in which they run."""
+    started: str
+    """When the first stage began, ISO 8601."""
+    finished: str
+    """When the last stage ended."""
+
+
+class OpinionRow(Record):
+    """How far two judges agree under one principle."""
+
+    principle: str
+    """The principle's id."""
+    n: int = Field(ge=0)
+    """Pairs on which both judges have a side."""
+    agreement: Interval | None
+    """Share of those pairs on which they take the same side; None when there is none."""
+    kappa: Interval | None
+    """Agreement beyond chance: 0 is chance, 1 is always; None when it cannot be computed."""
+    order_consistency: float | None
+    """Share of pairs on which the second judge names the same answer in both orders."""
+    first_slot_rate: float | None
+    """Share of the second judge's valid votes for the answer shown first: 0.5 without position bias."""
+    failed: int = Field(ge=0)
+    """Votes of the second judge without a usable answer."""
+    verdict: str
+    """What this means, in plain words."""
+
+
+class SecondOpinion(Record):
+    """Another judge on some of the same pairs; its votes label nothing."""
+
+    judge: str
+    """Its name in the run file."""
+    model: str | None
+    """Its model, if it has one."""
+    pairs: int = Field(ge=0)
+    """Pairs that it was shown."""
+    at_chance: bool
+    """Whether it agrees no more than chance would, over all principles."""
+    rows: tuple[OpinionRow, ...]
+    """One for each principle."""
+
+
+class JudgedPair(Record):
+    """One pair with everything that was said of it."""
+
+    pair: Pair
+    """The prompt and the two answers."""
+    label: Label
+    """What the constitution makes of the votes."""
+    votes: tuple[Vote, ...]
+    """The labelling judge's votes."""
+    second_votes: tuple[Vote, ...] = ()
+    """The second judge's votes, if it was shown this pair."""
+
+
+class HeldOutAnswers(Record):
+    """Both models' answers to one held-out prompt."""
+
+    prompt: Prompt
+    """The prompt."""
+    before: tuple[Response, ...]
+    """The original model's answers."""
+    after: tuple[Response, ...]
+    """The trained model's; the i-th is compared with the i-th before."""
+    preferences: dict[str, tuple[float | None, ...]] = {}
+    """Principle id -> p(after_i better than before_i); None where there is no valid judgement."""
+
+
+class ReportData(Record):
+    """One run, complete."""
+
+    name: str
+    """The run's name."""
+    config: dict[str, JsonValue]
+    """The resolved configuration."""
+    constitution: Constitution
+    """What was wanted."""
+    provenance: Provenance
+    """What was run, on what, for how long."""
+    generation: PairCounts
+    """What became of the sampled answers."""
+    labels: LabelStatistics
+    """What each principle said of the pairs."""
+    training: tuple[dict[str, JsonValue], ...]
+    """The lines of metrics.jsonl."""
+    behaviour: BehaviourTable
+    """What moved."""
+    second_opinion: SecondOpinion | None = None
+    """How another judge sees some of the same pairs."""
+    pairs: tuple[JudgedPair, ...] = ()
+    """Pairs with their votes; the page shows the first few, the JSON twin all of them."""
+    answers: tuple[HeldOutAnswers, ...] = ()
+    """Held-out answers; the page shows the first few, the JSON twin all of them."""
+    notes: tuple[str, ...] = ()
+    """Warnings that a reader must see."""
