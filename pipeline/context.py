@@ -31,6 +31,7 @@ class Run:
     base: Path
     folder: RunFolder
     console: Console
+    dry: bool = False
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
 
@@ -97,8 +98,12 @@ class Run:
 
     def sample_store(self) -> Store[SampleSet]:
         """The run's answers."""
-        return Store(self.folder.samples, SampleSet)
+        return Store(self._store_path(self.folder.samples), SampleSet)
 
     def vote_store(self) -> Store[Vote]:
         """The run's votes."""
-        return Store(self.folder.votes, Vote)
+        return Store(self._store_path(self.folder.votes), Vote)
+
+    def _store_path(self, path: Path) -> Path:
+        """A dry run leaves no trace: a store that is not there yet is opened in memory."""
+        return Path(":memory:") if self.dry and not path.exists() else path

@@ -1,0 +1,122 @@
+"""The command line. `preceptor run RUN.yaml` is the whole thread; each stage is a sub-command of its own.
+
+Nothing heavy is imported here: `preceptor --help` answers before torch could be loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from constitution.errors import PreceptorError
+
+app = typer.Typer(
+    name="preceptor",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From a constitution in YAML to a trained model, and from its behaviour back to the principles.",
+)
+constitution_app = typer.Typer(no_args_is_help=True, help="Check constitutions and print their schema.")
+app.add_typer(constitution_app, name="constitution")
+
+RunFile = Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.", show_default=False)]
+Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
+Judge = Annotated[Optional[str], typer.Option(help="Use this entry of `judges`, instead of the run file's.")]  # noqa: UP045
+Seed = Annotated[Optional[int], typer.Option(help="Seed, instead of the run file's.")]  # noqa: UP045
+Settings = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as train.beta=0.2. Repeatable."),
+]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and why; compute nothing.")]
+
+
+def _go(stages: tuple[str, ...] | None, path: Path, flags: dict[str, object], settings: list[str] | None, runs: Path, dry: bool) -> None:
+    from pipeline.run import run_pipeline
+
+    run_pipeline(stages, path, flags, settings or [], runs, dry)
+
+
+@app.command()
+def run(
+    run_file: RunFile,
+    name: Name = None,
+    judge: Judge = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    runs: RunsFolder = Path("runs"),
+    dry_run: DryRun = False,
+) -> None:
+    """Do everything: generate, judge, label, train, measure behaviour, report. Run it again to go on where it stopped."""
+    _go(None, run_file, {"name": name, "judge": judge, "seed": seed}, settings, runs, dry_run)
+
+
+def _stage_command(stage: str, help_text: str) -> None:
+    def command(
+        run_file: RunFile,
+        name: Name = None,
+        judge: Judge = None,
+        seed: Seed = None,
+        settings: Settings = None,
+        runs: RunsFolder = Path("runs"),
+        dry_run: DryRun = False,
+    ) -> None:
+        _go((stage,), run_file, {"name": name, "judge": judge, "seed": seed}, settings, runs, dry_run)
+
+    app.command(name=stage, help=help_text)(command)
+
+
+_stage_command("generate", "Sample answers to the training prompts and pair them.")
+_stage_command("judge", "Ask the judge for one vote per pair, principle and order; only what is not stored.")
+_stage_command("second-opinion", "Put a sample of the pairs before another judge and compare.")
+_stage_command("label", "Turn votes into labels by the constitution's rule; asks no judge.")
+_stage_command("train", "Train the policy on the labels.")
+_stage_command("behaviour", "Sample both policies on the held-out prompts and compare them.")
+_stage_command("report", "Write the report from what the other stages left.")
+
+
+@constitution_app.command("check")
+def constitution_check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A constitution.", show_default=False)],
+) -> None:
+    """Check a constitution: every fault at once, with file, line and column."""
+    from constitution.load import load_constitution
+
+    constitution = load_constitution(file)
+    weight = sum(principle.weight for principle in constitution.principles)
+    typer.echo(f"{file}: {len(constitution.principles)} principles, rule {constitution.aggregation.rule}")
+    for principle in constitution.principles:
+        check = f"check {principle.check.type}" if principle.check else "no check: needs an llm judge"
+        scope = f"prompts tagged {', '.join(principle.scope)}" if principle.scope else "every prompt"
+        typer.echo(f"  {principle.id}: {principle.weight / weight:.0%} of the label, {principle.axis}, {scope}, {check}")
+
+
+@constitution_app.command("schema")
+def constitution_schema() -> None:
+    """Print the JSON Schema of a constitution, for editors."""
+    from constitution.model import Constitution
+    from constitution.schema import schema_text
+
+    typer.echo(schema_text(Constitution), nl=False)
+
+
+def entry() -> None:
+    """The console script: one sentence for a user's mistake (exit code 2), 130 for Ctrl-C."""
+    from pipeline.console import printable
+
+    try:
+        app()
+    except PreceptorError as error:
+        typer.echo(printable(str(error)), err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What was done so far is kept: the same command goes on from there.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    entry()

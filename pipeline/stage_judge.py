@@ -1,0 +1,96 @@
+"""Stage `judge`: pairs -> votes. Writes 30-votes.sqlite (the store) and 30-votes.json (what was asked and what came back)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constitution.files import read_records, write_json
+from constitution.identity import digest, file_digest
+from constitution.store import Store
+from generate.records import Pair
+from judge.ask import collect_votes, judge_pairs, plan_votes
+from judge.judges import Judge
+from judge.records import Vote
+from pipeline.context import Run
+from pipeline.folder import changed_inputs
+from pipeline.stage import Stage
+
+
+def judge_inputs(run: Run, judge: Judge) -> dict[str, str]:
+    """What decides which votes are needed: the judge, every principle's meaning, every principle's scope."""
+    principles = {f"principle `{p.id}`": p.key for p in run.constitution.principles}
+    scopes = digest("scopes", scopes=sorted([p.id, sorted(p.scope)] for p in run.constitution.principles))
+    return {"judge": judge.digest, **principles, "scopes": scopes}
+
+
+def votes_digest(votes: Sequence[Vote]) -> str:
+    """Identity of a set of votes: what was asked and what was answered, in any order."""
+    return digest("votes", votes=sorted([v.key, v.state, v.logit] for v in votes))
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    return {"pairs": file_digest(run.folder.pairs), **judge_inputs(run, run.judge(run.config.judge))}
+
+
+def say_plan(run: Run, pairs: Sequence[Pair], judge: Judge, store: Store[Vote]) -> int:
+    """Say, per principle, how many votes are to be asked. Returns how many."""
+    plan = plan_votes(pairs, run.constitution, judge, store)
+    total, to_ask = sum(p.wanted for p in plan.principles), sum(p.to_ask for p in plan.principles)
+    run.console.say(f"  {total} votes wanted, {total - to_ask} stored, {to_ask} to ask")
+    if 0 < to_ask < total:
+        for row in plan.principles:
+            if row.to_ask:
+                run.console.say(f"    {row.principle}: {row.to_ask} of {row.wanted} to ask")
+    return to_ask
+
+
+def _execute(run: Run) -> list[str]:
+    pairs = read_records(run.folder.pairs, Pair)
+    judge = run.judge(run.config.judge)
+    with run.vote_store() as store:
+        say_plan(run, pairs, judge, store)
+        count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick)
+        votes = collect_votes(pairs, run.constitution, judge, store)
+    flat = [vote for by_principle in votes.values() for group in by_principle.values() for vote in group]
+    states = {state: sum(v.state == state for v in flat) for state in ("valid", "abstain", "failed")}
+    write_json(
+        run.folder.vote_counts,
+        {"judge": run.config.judge, "digest": votes_digest(flat), "states": states, "count": count.model_dump(mode="json")},
+    )
+    return [
+        f"judge `{run.config.judge}`: {count.asked} votes asked, {count.stored} from the store; "
+        f"{states['valid']} valid, {states['abstain']} abstained, {states['failed']} failed"
+    ]
+
+
+def _preview(run: Run) -> list[str]:
+    if not run.folder.pairs.exists():
+        return [f"judge `{run.config.judge}` on the pairs, once they exist"]
+    pairs, judge = read_records(run.folder.pairs, Pair), run.judge(run.config.judge)
+    with run.vote_store() as store:
+        say_plan(run, pairs, judge, store)
+    return [f"because of: {reason}" for reason in _reasons(run)]
+
+
+def _reasons(run: Run) -> list[str]:
+    stamp = run.folder.stamp("judge")
+    return changed_inputs(stamp, _inputs(run)) if stamp else ["not judged yet"]
+
+
+def _unfinished(run: Run) -> str | None:
+    pairs, judge = read_records(run.folder.pairs, Pair), run.judge(run.config.judge)
+    with run.vote_store() as store:
+        votes = collect_votes(pairs, run.constitution, judge, store)
+    failed = sum(v.state == "failed" for groups in votes.values() for group in groups.values() for v in group)
+    return f"{failed} failed votes are asked again" if failed else None
+
+
+JUDGE = Stage(
+    name="judge",
+    needs=("generate",),
+    inputs=_inputs,
+    outputs=lambda folder: [folder.votes, folder.vote_counts],
+    execute=_execute,
+    preview=_preview,
+    unfinished=_unfinished,
+)

@@ -1,0 +1,56 @@
+"""Stage `label`: votes -> labels by the constitution's rule. Writes 40-labels.jsonl. Asks no judge."""
+
+from __future__ import annotations
+
+import json
+
+from constitution.errors import DataError
+from constitution.files import read_records, write_records
+from constitution.identity import file_digest
+from generate.records import Pair
+from judge.ask import collect_votes
+from judge.labels import label_counts, label_pair, select_best_worst
+from judge.records import Label
+from pipeline.context import Run
+from pipeline.stage import Stage
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    return {
+        "pairs": file_digest(run.folder.pairs),
+        "votes": json.loads(run.folder.vote_counts.read_text(encoding="utf-8"))["digest"],
+        "constitution": run.constitution.key,
+        "pairing": run.config.generate.pairing,
+    }
+
+
+def make_labels(run: Run) -> list[Label]:
+    """Label every pair from the stored votes; with `best_worst`, keep one pair a prompt."""
+    pairs, judge = read_records(run.folder.pairs, Pair), run.judge(run.config.judge)
+    with run.vote_store() as store:
+        votes = collect_votes(pairs, run.constitution, judge, store)
+    labels = [label_pair(pair, votes.get(pair.key, {}), run.constitution, judge) for pair in pairs]
+    return select_best_worst(pairs, labels) if run.config.generate.pairing == "best_worst" else labels
+
+
+def _execute(run: Run) -> list[str]:
+    labels = make_labels(run)
+    counts = label_counts(labels)
+    if not counts.get("labelled"):
+        raise DataError(f"no pair got a label ({_listed(counts)}): see `aggregation` in the constitution")
+    write_records(run.folder.labels, labels)
+    return [f"{len(labels)} pairs: {_listed(counts)}"]
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
+
+
+LABEL = Stage(
+    name="label",
+    needs=("generate", "judge"),
+    inputs=_inputs,
+    outputs=lambda folder: [folder.labels],
+    execute=_execute,
+    preview=lambda run: ["labels from the stored votes; no judge is asked"],
+)

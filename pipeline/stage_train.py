@@ -1,0 +1,85 @@
+"""Stage `train`: labels -> policy. Writes 50-policy/, 50-references.sqlite, 50-training.json and metrics.jsonl."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constitution.files import read_records, write_atomically
+from constitution.identity import digest, file_digest
+from constitution.store import Store
+from generate.records import Pair
+from judge.records import Label
+from pipeline.context import Run
+from pipeline.stage import Stage
+from train.records import TrainPair
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    settings = run.config.train
+    meaning = settings.model_dump(mode="json", exclude={"row_tokens", "checkpoint_every"})
+    return {
+        "labels": file_digest(run.folder.labels),
+        "model": run.reference.revision,
+        "train settings": digest("train", **meaning),
+        "seed": str(run.config.seed),
+    }
+
+
+def training_pairs(pairs: Sequence[Pair], labels: Sequence[Label]) -> list[TrainPair]:
+    """The labelled pairs, as the trainer takes them, in the order of the labels file."""
+    by_key = {pair.key: pair for pair in pairs}
+    return [
+        TrainPair(
+            key=label.pair_key,
+            prompt_id=pair.prompt.id,
+            conversation=pair.prompt.conversation,
+            a=pair.a.text,
+            b=pair.b.text,
+            a_finished=pair.a.finish == "stop",
+            b_finished=pair.b.finish == "stop",
+            p=label.p,
+            shares=label.shares,
+        )
+        for label in labels
+        if label.p is not None and (pair := by_key[label.pair_key])
+    ]
+
+
+def _execute(run: Run) -> list[str]:
+    from train.loop import train
+    from train.reference import ReferenceLogps
+
+    run.close_engines()
+    pairs = training_pairs(read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label))
+    with Store(run.folder.references, ReferenceLogps) as references:
+        summary = train(
+            pairs,
+            run.reference,
+            run.config.train,
+            run.config.seed,
+            run.folder.policy,
+            run.folder.metrics,
+            references,
+            run.console.tick,
+        )
+    write_atomically(run.folder.training, summary.model_dump_json(indent=2) + "\n")
+    return summary.lines()
+
+
+def _preview(run: Run) -> list[str]:
+    settings = run.config.train
+    if not run.folder.labels.exists():
+        return [f"{settings.epochs} epochs of {settings.loss} on the labels, once they exist"]
+    labelled = sum(label.p is not None for label in read_records(run.folder.labels, Label))
+    steps = settings.epochs * -(-round(labelled * (1 - settings.heldout_fraction)) // settings.pairs_per_step)
+    return [f"{labelled} labelled pairs, {settings.epochs} epochs of {settings.loss}: about {steps} steps"]
+
+
+TRAIN = Stage(
+    name="train",
+    needs=("generate", "label"),
+    inputs=_inputs,
+    outputs=lambda folder: [folder.policy / "model.safetensors", folder.training, folder.metrics],
+    execute=_execute,
+    preview=_preview,
+)
