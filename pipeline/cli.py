@@ -35,7 +35,14 @@ RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds the 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and why; compute nothing.")]
 
 
-def _go(stages: tuple[str, ...] | None, path: Path, flags: dict[str, object], settings: list[str] | None, runs: Path, dry: bool) -> None:
+def _go(
+    stages: tuple[str, ...] | None,
+    path: Path,
+    flags: dict[str, object],
+    settings: list[str] | None,
+    runs: Path,
+    dry: bool,
+) -> None:
     from pipeline.run import run_pipeline
 
     run_pipeline(stages, path, flags, settings or [], runs, dry)
@@ -51,7 +58,7 @@ def run(
     runs: RunsFolder = Path("runs"),
     dry_run: DryRun = False,
 ) -> None:
-    """Do everything: generate, judge, label, train, measure behaviour, report. Run it again to go on where it stopped."""
+    """Do everything, from generating to the report. The same command again goes on where it stopped."""
     _go(None, run_file, {"name": name, "judge": judge, "seed": seed}, settings, runs, dry_run)
 
 
@@ -92,14 +99,17 @@ def constitution_check(
     for principle in constitution.principles:
         check = f"check {principle.check.type}" if principle.check else "no check: needs an llm judge"
         scope = f"prompts tagged {', '.join(principle.scope)}" if principle.scope else "every prompt"
-        typer.echo(f"  {principle.id}: {principle.weight / weight:.0%} of the label, {principle.axis}, {scope}, {check}")
+        typer.echo(
+            f"  {principle.id}: {principle.weight / weight:.0%} of the label, {principle.axis}, {scope}, {check}"
+        )
 
 
 @constitution_app.command("schema")
 def constitution_schema() -> None:
     """Print the JSON Schema of a constitution, for editors."""
-    from constitution.model import Constitution
     from constitution.schema import schema_text
+
+    from constitution.model import Constitution
 
     typer.echo(schema_text(Constitution), nl=False)
 

@@ -47,13 +47,13 @@ class RunConfig(Record):
     """The commit of a Hugging Face model; the newest when omitted, and recorded either way."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Sampling, pairing, splits and the order of training all derive from it."""
-    engines: dict[str, EngineSettings] = {"embedded": TransformersEngine(type="transformers")}
+    engines: dict[str, EngineSettings] = Field(default={"embedded": TransformersEngine(type="transformers")})
     """The engines of this run, by a name of your choice."""
     engine: str = "embedded"
     """The engine that generates."""
     generate: GenerateSettings = GenerateSettings()
     """How response pairs come about."""
-    judges: dict[str, JudgeSettings] = {"rules": RulesJudge(kind="rules")}
+    judges: dict[str, JudgeSettings] = Field(default={"rules": RulesJudge(kind="rules")})
     """The judges that this run could use, by a name of your choice."""
     judge: str = "rules"
     """The judge whose votes become labels: the one line that swaps it."""

@@ -69,7 +69,13 @@ class Console:
         self._what, self._started, self._first_done = tick.what, time.monotonic(), tick.done
         self._last_line = self._started
         if self._live:
-            columns = ("  {task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), "{task.fields[note]}")
+            columns = (
+                "  {task.description}",
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                "{task.fields[note]}",
+            )
             self._bars = Progress(
                 *(TextColumn(c) if isinstance(c, str) else c for c in columns), console=self._rich, transient=True
             )

@@ -7,15 +7,17 @@ from functools import cached_property
 from pathlib import Path
 
 from constitution.load import load_constitution
-from constitution.model import Constitution
-from constitution.store import Store
-from generate.engine import Engine, ModelRef, Sampling
 from generate.models import resolve_model
 from generate.open import open_engine
 from generate.prompts import check_disjoint, load_prompts
+from judge.open import open_judge
+
+from constitution.model import Constitution
+from constitution.store import Store
+from generate.engine import Engine, ModelRef, Sampling
 from generate.records import Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
-from judge.judges import Judge, open_judge
+from judge.judges import Judge
 from judge.records import Vote
 from judge.settings import LlmJudge
 from pipeline.config import RunConfig
@@ -25,7 +27,7 @@ from pipeline.folder import RunFolder
 
 @dataclass
 class Run:
-    """What every stage works on. Models are resolved and opened on first use, so a run with nothing to do loads none."""
+    """What every stage works on. Models are opened on first use, so a run with nothing to do loads none."""
 
     config: RunConfig
     base: Path

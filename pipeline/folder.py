@@ -26,8 +26,10 @@ class Stamp(Record):
     """Wall-clock time of the last execution that computed something."""
     peak_mib: int
     """Peak memory of the process when the stage ended, in MiB."""
+    started: str
+    """When that execution began, in UTC (ISO 8601)."""
     finished: str
-    """When, in UTC (ISO 8601)."""
+    """When it ended."""
     summary: tuple[str, ...] = ()
     """What the stage said at its end."""
 
@@ -85,7 +87,9 @@ class RunFolder:
             except OSError as error:
                 stream.seek(0)
                 holder = stream.read().strip() or "unknown"
-                raise StoreError(f"{self.root}: process {holder} is working in this run folder; wait for it or use --name") from error
+                raise StoreError(
+                    f"{self.root}: process {holder} is working in this run folder; wait for it or use --name"
+                ) from error
             stream.truncate(0)
             stream.write(str(os.getpid()))
             stream.flush()

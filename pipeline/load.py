@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from constitution.load import load_yaml
 from pydantic import ValidationError
 
 from constitution.errors import ConfigError, Problem
-from constitution.load import load_yaml
 from pipeline.config import RunConfig
 
 
@@ -60,7 +60,7 @@ def _flag_problem(error: dict[str, Any], settings: Sequence[str]) -> Problem:
 
 
 def _did_you_mean(location: Sequence[str | int]) -> str:
-    """A hint from every field name in the run file's schema; the schema is flat enough that the nearest name is right."""
+    """A hint from every field name in the run file's schema; the nearest name is right."""
     schema = RunConfig.model_json_schema()
     names = {n for part in [schema, *schema["$defs"].values()] for n in part.get("properties", {})}
     close = get_close_matches(str(location[-1]), sorted(names), n=1)

@@ -76,7 +76,7 @@ def _preview(run: Run, stages: Sequence[Stage]) -> None:
 
 
 def resolved(run: Run) -> dict[str, object]:
-    """What the run really used: the configuration with every default, the constitution, the model's revision, versions."""
+    """What the run really used: every setting, the constitution, the model's revision, versions."""
     return {
         "config": run.config.model_dump(mode="json"),
         "constitution": run.constitution.model_dump(mode="json"),

@@ -59,7 +59,8 @@ def check_needs(stage: Stage, run: Run, stages: dict[str, Stage]) -> None:
         for path in stages[need].outputs(run.folder):
             if not path.exists():
                 raise DataError(
-                    f"`{stage.name}` reads {path.name}, which `{need}` makes: run `preceptor {need}` with this run file first"
+                    f"`{stage.name}` reads {path.name}, which `{need}` makes: "
+                    f"run `preceptor {need}` with this run file first"
                 )
 
 
@@ -73,7 +74,7 @@ def run_stage(stage: Stage, run: Run) -> bool:
         run.console.heading(f"{stage.name}: nothing to do, inputs unchanged since {stamp.finished}")
         return False
     run.console.heading(f"{stage.name}: {reason}")
-    started = time.monotonic()
+    began, started = _now(), time.monotonic()
     summary = stage.execute(run)
     seconds = time.monotonic() - started
     run.folder.write_stamp(
@@ -82,7 +83,8 @@ def run_stage(stage: Stage, run: Run) -> bool:
             inputs=inputs,
             seconds=round(seconds, 1),
             peak_mib=peak_mib(),
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=began,
+            finished=_now(),
             summary=tuple(summary),
         )
     )
@@ -90,6 +92,10 @@ def run_stage(stage: Stage, run: Run) -> bool:
         run.console.say(f"  {line}")
     run.console.say(f"  done in {duration(seconds)}")
     return True
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def preview_stage(stage: Stage, run: Run, upstream_runs: bool, stages: dict[str, Stage]) -> bool:

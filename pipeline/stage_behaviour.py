@@ -14,7 +14,7 @@ from generate.records import Pair, Prompt, Response
 from generate.sampling import SampleSet, missing_prompts, sample_prompts
 from judge.ask import collect_votes, judge_pairs
 from judge.judges import Judge
-from judge.labels import Preference, preference
+from judge.labels import Missing, preference, probability
 from judge.records import Vote
 from pipeline.context import Run
 from pipeline.stage import Stage
@@ -51,7 +51,9 @@ def _inputs(run: Run) -> dict[str, str]:
         "held-out prompts": prompts_digest(run.heldout_prompts),
         "model": run.reference.revision,
         "policy": _policy(run).revision,
-        "behaviour settings": digest("behaviour", sampling=_sampling(run).model_dump(), **settings.model_dump(exclude={"sampling"})),
+        "behaviour settings": digest(
+            "behaviour", sampling=_sampling(run).model_dump(), **settings.model_dump(exclude={"sampling"})
+        ),
         "seed": str(run.config.seed),
         **judge_inputs(run, run.judge(run.config.judge)),
     }
@@ -96,14 +98,16 @@ def _preferences(
         return dict.fromkeys(in_scope, 0.5)
     by_principle = votes.get(Pair(prompt=prompt, a=new, b=old).key, {})
     found = {name: preference(by_principle.get(name, ()), judge.orders) for name in in_scope}
-    return {name: p.p if isinstance(p, Preference) else None for name, p in found.items()}
+    return {name: None if isinstance(p, Missing) else probability(p.logit) for name, p in found.items()}
 
 
 def table_of(run: Run, comparisons: Sequence[Comparison]) -> BehaviourTable:
     """The behaviour table of stored comparisons."""
     before: dict[str, list[Response]] = defaultdict(list)
     after: dict[str, list[Response]] = defaultdict(list)
-    preferences: dict[str, dict[str, list[float | None]]] = {p.id: defaultdict(list) for p in run.constitution.principles}
+    preferences: dict[str, dict[str, list[float | None]]] = {
+        p.id: defaultdict(list) for p in run.constitution.principles
+    }
     for row in comparisons:
         before[row.prompt.key].append(row.before)
         after[row.prompt.key].append(row.after)

@@ -1,4 +1,4 @@
-"""Stage `generate`: prompts -> answers -> pairs. Writes 10-prompts.jsonl, 20-samples.sqlite, 20-pairs.jsonl, 20-counts.json."""
+"""Stage `generate`: prompts -> answers -> pairs. Writes 10-prompts.jsonl and the 20-* files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def _execute(run: Run) -> list[str]:
     prompts, plan = run.train_prompts, _plan(run)
     with run.sample_store() as store:
         missing = len(missing_prompts(prompts, plan, store))
-        run.console.say(f"  {len(prompts)} prompts x {plan.samples} answers: {missing} prompts to sample, the rest is stored")
+        run.console.say(
+            f"  {len(prompts)} prompts x {plan.samples} answers: {missing} prompts to sample, the rest is stored"
+        )
         sets = sample_prompts(
             prompts,
             plan,
@@ -52,7 +54,9 @@ def _execute(run: Run) -> list[str]:
         for pair in pair_up(prompt, answers.responses, run.config.generate.pairing, run.config.seed)
     ]
     if not pairs:
-        raise DataError("no prompt has two different answers: raise `generate.samples` or `generate.sampling.temperature`")
+        raise DataError(
+            "no prompt has two different answers: raise `generate.samples` or `generate.sampling.temperature`"
+        )
     counts = count_pairs(sets, pairs)
     write_records(run.folder.prompts, prompts)
     write_records(run.folder.pairs, pairs)
@@ -74,7 +78,8 @@ def _preview(run: Run) -> list[str]:
         missing = len(missing_prompts(prompts, plan, store))
     limit = plan.sampling.max_new_tokens
     return [
-        f"{missing} of {len(prompts)} prompts x {plan.samples} answers to sample (at most {missing * plan.samples * limit} tokens)"
+        f"{missing} of {len(prompts)} prompts x {plan.samples} answers to sample, "
+        f"at most {missing * plan.samples * limit} tokens"
     ]
 
 

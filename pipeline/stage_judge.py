@@ -1,4 +1,4 @@
-"""Stage `judge`: pairs -> votes. Writes 30-votes.sqlite (the store) and 30-votes.json (what was asked and what came back)."""
+"""Stage `judge`: pairs -> votes. Writes 30-votes.sqlite (the store) and 30-votes.json (the account of it)."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def _inputs(run: Run) -> dict[str, str]:
     return {"pairs": file_digest(run.folder.pairs), **judge_inputs(run, run.judge(run.config.judge))}
 
 
-def say_plan(run: Run, pairs: Sequence[Pair], judge: Judge, store: Store[Vote]) -> int:
-    """Say, per principle, how many votes are to be asked. Returns how many."""
+def say_plan(run: Run, pairs: Sequence[Pair], judge: Judge, store: Store[Vote]) -> None:
+    """Say, per principle, how many votes are to be asked."""
     plan = plan_votes(pairs, run.constitution, judge, store)
-    total, to_ask = sum(p.wanted for p in plan.principles), sum(p.to_ask for p in plan.principles)
-    run.console.say(f"  {total} votes wanted, {total - to_ask} stored, {to_ask} to ask")
-    if 0 < to_ask < total:
-        for row in plan.principles:
+    total = plan.total
+    run.console.say(f"  {total.wanted} votes wanted, {total.stored} stored, {total.to_ask} to ask")
+    if 0 < total.to_ask < total.wanted:
+        for name, row in plan.by_principle.items():
             if row.to_ask:
-                run.console.say(f"    {row.principle}: {row.to_ask} of {row.wanted} to ask")
-    return to_ask
+                again = f", {row.failed_before} of them because they failed before" if row.failed_before else ""
+                run.console.say(f"    {name}: {row.to_ask} of {row.wanted} to ask{again}")
 
 
 def _execute(run: Run) -> list[str]:
@@ -55,10 +55,10 @@ def _execute(run: Run) -> list[str]:
     states = {state: sum(v.state == state for v in flat) for state in ("valid", "abstain", "failed")}
     write_json(
         run.folder.vote_counts,
-        {"judge": run.config.judge, "digest": votes_digest(flat), "states": states, "count": count.model_dump(mode="json")},
+        {"judge": run.config.judge, "digest": votes_digest(flat), "states": states, "count": count._asdict()},
     )
     return [
-        f"judge `{run.config.judge}`: {count.asked} votes asked, {count.stored} from the store; "
+        f"judge `{run.config.judge}`: {count.asked} votes asked, {count.reused} from the store; "
         f"{states['valid']} valid, {states['abstain']} abstained, {states['failed']} failed"
     ]
 

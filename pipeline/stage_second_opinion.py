@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from constitution.errors import DataError
 from constitution.files import read_records, write_json
 from constitution.identity import digest, file_digest, seed_from
+from constitution.store import Store
 from generate.records import Pair
-from judge.agreement import compare_judges
+from judge.agreement import Judgement, compare_judges
 from judge.ask import collect_votes, judge_pairs
+from judge.judges import Judge
+from judge.records import Vote
 from pipeline.config import SecondOpinion
 from pipeline.context import Run
 from pipeline.stage import Stage
@@ -55,8 +58,8 @@ def _execute(run: Run) -> list[str]:
         rows = compare_judges(
             pairs,
             run.constitution,
-            collect_votes(pairs, run.constitution, first, store),
-            collect_votes(pairs, run.constitution, second, store),
+            _judgement(run, pairs, first, store),
+            _judgement(run, pairs, second, store),
         )
     write_json(
         run.folder.agreement,
@@ -65,11 +68,15 @@ def _execute(run: Run) -> list[str]:
             "second": settings.judge,
             "second_model": getattr(run.config.judges[settings.judge], "model", None),
             "pairs": [pair.key for pair in pairs],
-            "count": count.model_dump(mode="json"),
+            "count": count._asdict(),
             "principles": [row.model_dump(mode="json") for row in rows],
         },
     )
-    return [f"judge `{settings.judge}` on {len(pairs)} pairs: {count.asked} votes asked, {count.stored} from the store"]
+    return [f"judge `{settings.judge}` on {len(pairs)} pairs: {count.asked} votes asked, {count.reused} from the store"]
+
+
+def _judgement(run: Run, pairs: Sequence[Pair], judge: Judge, store: Store[Vote]) -> Judgement:
+    return Judgement(judge.name, judge.orders, collect_votes(pairs, run.constitution, judge, store))
 
 
 SECOND_OPINION = Stage(
@@ -78,5 +85,7 @@ SECOND_OPINION = Stage(
     inputs=_inputs,
     outputs=lambda folder: [folder.agreement],
     execute=_execute,
-    preview=lambda run: [f"judge `{_settings(run).judge}` on {_settings(run).pairs} pairs, compared with `{run.config.judge}`"],
+    preview=lambda run: [
+        f"judge `{_settings(run).judge}` on {_settings(run).pairs} pairs, compared with `{run.config.judge}`"
+    ],
 )

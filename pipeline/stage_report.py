@@ -1,0 +1,166 @@
+"""Stage `report`: everything the other stages left -> 90-report.html with its CSV and JSON twins."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from constitution.files import read_records, write_atomically
+from constitution.identity import digest, file_digest
+from generate.pairs import PairCounts
+from generate.records import Pair
+from judge.agreement import Agreement
+from judge.ask import PairVotes, collect_votes
+from judge.records import Label, Vote
+from pipeline.context import Run
+from pipeline.stage import Stage
+from reports.behaviour import BehaviourTable
+from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
+from reports.labels import label_statistics
+
+PAIRS_IN_REPORT = 200
+WORKING_STAGES = ("generate", "judge", "second-opinion", "label", "train", "behaviour")
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    """What the other stages left; a stage that was done again without changing its files changes only its times."""
+    folder = run.folder
+    files = [folder.pairs, folder.pair_counts, folder.vote_counts, folder.labels, folder.training, folder.metrics]
+    files += [folder.behaviour, folder.comparisons] + ([folder.agreement] if folder.agreement.exists() else [])
+    return {
+        "constitution": digest("shown", constitution=run.constitution.model_dump(mode="json")),
+        **{path.name: file_digest(path) for path in files},
+    }
+
+
+def report_data(run: Run) -> ReportData:
+    """Gather the run's artefacts. Asks no judge and loads no model."""
+    from pipeline.run import resolved
+
+    pairs, labels = read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label)
+    judge = run.judge(run.config.judge)
+    with run.vote_store() as store:
+        votes = collect_votes(pairs, run.constitution, judge, store)
+    settings, seed = run.config.behaviour, run.config.seed
+    opinion = _second_opinion(run)
+    return ReportData(
+        name=run.config.name,
+        config=_json(resolved(run)),
+        constitution=run.constitution,
+        provenance=_provenance(run),
+        generation=PairCounts.model_validate_json(run.folder.pair_counts.read_text(encoding="utf-8")),
+        labels=label_statistics(run.constitution, pairs, _flat(votes), labels, settings, seed),
+        training=tuple(_read_lines(run)),
+        behaviour=BehaviourTable.model_validate_json(run.folder.behaviour.read_text(encoding="utf-8")),
+        second_opinion=opinion,
+        pairs=tuple(_judged_pairs(run, pairs, labels, votes)),
+        answers=tuple(_answers(run)),
+        notes=tuple(json.loads(run.folder.training.read_text(encoding="utf-8")).get("warnings", ())),
+    )
+
+
+def _json(value: dict[str, object]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(value))
+    return plain
+
+
+def _flat(votes: dict[str, PairVotes]) -> list[Vote]:
+    return [vote for by_principle in votes.values() for group in by_principle.values() for vote in group]
+
+
+def _read_lines(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.folder.metrics.read_text(encoding="utf-8").splitlines()]
+
+
+def _provenance(run: Run) -> Provenance:
+    from pipeline.run import resolved
+
+    stamps = [stamp for name in WORKING_STAGES if (stamp := run.folder.stamp(name)) is not None]
+    return Provenance(
+        model=run.reference,
+        judge=run.config.judge,
+        judge_kind=run.config.judges[run.config.judge].kind,
+        judge_digest=run.judge(run.config.judge).digest,
+        seed=run.config.seed,
+        versions=_json(resolved(run))["versions"],
+        stages=tuple(StageTime(stage=s.stage, seconds=s.seconds, peak_mib=s.peak_mib) for s in stamps),
+        started=min(stamp.started for stamp in stamps),
+        finished=max(stamp.finished for stamp in stamps),
+    )
+
+
+def _second_opinion(run: Run) -> SecondOpinion | None:
+    if run.config.second_opinion is None or not run.folder.agreement.exists():
+        return None
+    found = json.loads(run.folder.agreement.read_text(encoding="utf-8"))
+    return SecondOpinion(
+        judge=found["second"],
+        model=found["second_model"],
+        pairs=len(found["pairs"]),
+        rows=tuple(Agreement.model_validate(row) for row in found["principles"]),
+    )
+
+
+def _judged_pairs(run: Run, pairs: list[Pair], labels: list[Label], votes: dict[str, PairVotes]) -> list[JudgedPair]:
+    """The pairs that the second judge saw, then trained ones, then the rest: at most PAIRS_IN_REPORT."""
+    second = _second_votes(run, pairs)
+    label_of = {label.pair_key: label for label in labels}
+    ranked = sorted(pairs, key=lambda pair: (pair.key not in second, label_of[pair.key].p is None))
+    return [
+        JudgedPair(
+            pair=pair,
+            label=label_of[pair.key],
+            votes=tuple(_flat({pair.key: votes[pair.key]})),
+            second_votes=tuple(second.get(pair.key, ())),
+        )
+        for pair in ranked[:PAIRS_IN_REPORT]
+    ]
+
+
+def _second_votes(run: Run, pairs: list[Pair]) -> dict[str, list[Vote]]:
+    if run.config.second_opinion is None or not run.folder.agreement.exists():
+        return {}
+    keys = set(json.loads(run.folder.agreement.read_text(encoding="utf-8"))["pairs"])
+    judge = run.judge(run.config.second_opinion.judge)
+    with run.vote_store() as store:
+        votes = collect_votes([pair for pair in pairs if pair.key in keys], run.constitution, judge, store)
+    return {key: _flat({key: by_principle}) for key, by_principle in votes.items()}
+
+
+def _answers(run: Run) -> list[HeldOutAnswers]:
+    from pipeline.stage_behaviour import read_comparisons
+
+    by_prompt = defaultdict(list)
+    for row in read_comparisons(run):
+        by_prompt[row.prompt.key].append(row)
+    return [
+        HeldOutAnswers(
+            prompt=rows[0].prompt,
+            before=tuple(row.before for row in rows),
+            after=tuple(row.after for row in rows),
+            preferences={name: tuple(row.preferences[name] for row in rows) for name in rows[0].preferences},
+        )
+        for rows in by_prompt.values()
+    ]
+
+
+def _execute(run: Run) -> list[str]:
+    from reports.page import render
+    from reports.summary import summary_lines
+    from reports.twins import write_twins
+
+    data = report_data(run)
+    write_atomically(run.folder.report, render(data))
+    write_twins(data, run.folder.root)
+    return [*summary_lines(data), f"report: {run.folder.report}"]
+
+
+REPORT = Stage(
+    name="report",
+    needs=("generate", "judge", "label", "train", "behaviour"),
+    inputs=_inputs,
+    outputs=lambda folder: [folder.report],
+    execute=_execute,
+    preview=lambda run: [f"the report at {run.folder.report}"],
+)
