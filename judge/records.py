@@ -1,4 +1,4 @@
-"""What a judge says (Vote) and what the constitution makes of it (Label). A failure is never a tie: it has its own state."""
+"""What a judge says (Vote) and what the constitution makes of it (Label). A failure has its own state: never a tie."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class LlmJudge(Record):
     readout: Literal["direct", "reasoned"] = "direct"
     """`direct`: probabilities of the two label tokens. `reasoned`: a JSON object, rationale first, then the verdict."""
     reasoned_confidence: float = Field(default=0.8, gt=0.5, lt=1)
-    """The probability that a reasoned verdict stands for: a verdict after reasoning is over-confident, so it is clamped."""
+    """The probability that a reasoned verdict stands for: clamped, since reasoning makes models over-confident."""
     max_new_tokens: int = Field(default=160, gt=0)
     """Room for a reasoned answer."""
     template: str = Field(default="chat", pattern=r"^[a-z][a-z0-9_-]*$")

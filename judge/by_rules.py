@@ -1,0 +1,59 @@
+"""The judge that needs no model: the principles' own checks, measured by rules.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constitution.errors import JudgeError
+from constitution.identity import digest
+from constitution.model import Constitution, Principle
+from generate.records import Pair
+from judge.interface import Ask, preferred, shown
+from judge.records import Order, Vote, VoteRequest
+from judge.rules import RULES_VERSION, rule_logit
+
+RULES_BATCH_PAIRS = 256
+
+
+class JudgeByRules:
+    """The principles' own checks. Exactly antisymmetric in the two responses, so that one order says everything."""
+
+    orders: tuple[Order, ...] = ("ab",)
+    batch_pairs = RULES_BATCH_PAIRS
+
+    def __init__(self, name: str, confidence: float, constitution: Constitution) -> None:
+        """Raises JudgeError naming every principle without a `check`."""
+        without = [principle.id for principle in constitution.principles if principle.check is None]
+        if without:
+            raise JudgeError(
+                f"judge `{name}` applies the principles' checks, but these have none: {', '.join(without)}. "
+                "Give each a `check`, or choose a judge of kind `llm`."
+            )
+        self.name = name
+        self.digest = digest("judge", type="rules", version=RULES_VERSION, confidence=confidence)
+        self._confidence = confidence
+
+    def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
+        """See Judge."""
+        assert principle.check is not None
+        first, second = shown(pair, order)
+        return VoteRequest(
+            pair_key=pair.key,
+            principle_key=principle.key,
+            judge=self.digest,
+            first=first.key,
+            second=second.key,
+            order=order,
+            rendered=digest("check", **principle.check.model_dump(mode="json")),
+        )
+
+    def vote(self, asks: Sequence[Ask]) -> list[Vote]:
+        """See Judge."""
+        return [Vote(request=ask.request, state="valid", logit=self._logit(ask)) for ask in asks]
+
+    def _logit(self, ask: Ask) -> float:
+        assert ask.principle.check is not None
+        first, second = shown(ask.pair, ask.request.order)
+        question = ask.pair.prompt.conversation[-1].content
+        logit = rule_logit(ask.principle.check, question, first.text, second.text, self._confidence)
+        return preferred(ask.principle, logit)

@@ -1,0 +1,59 @@
+"""The one interface of every judge, and what all judges have in common. Open one with judge/judges.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from constitution.model import Principle
+from generate.records import Pair, Response
+from judge.records import Order, Vote, VoteRequest
+
+
+class Ask(NamedTuple):
+    """One question to a judge: its identity, and what it is about."""
+
+    request: VoteRequest
+    pair: Pair
+    principle: Principle
+
+
+class Shown(NamedTuple):
+    """A pair's responses in the order in which the judge sees them."""
+
+    first: Response
+    second: Response
+
+
+class Judge(Protocol):
+    """Answers one principle about one pair in one order."""
+
+    name: str
+    digest: str
+    """Covers all that can change a vote besides the question."""
+    orders: tuple[Order, ...]
+    """The orders in which each pair is shown."""
+    batch_pairs: int
+    """Pairs whose votes are asked and committed together."""
+
+    def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
+        """The identity of one vote. Pure: no model is loaded."""
+        ...
+
+    def vote(self, asks: Sequence[Ask]) -> list[Vote]:
+        """One vote for each ask, in their order. Neighbours of the same pair and order share a prompt prefix."""
+        ...
+
+
+def shown(pair: Pair, order: Order) -> Shown:
+    """Which response is first."""
+    return Shown(pair.a, pair.b) if order == "ab" else Shown(pair.b, pair.a)
+
+
+def preferred(principle: Principle, logit: float) -> float:
+    """From "which response satisfies the text more" to "which response is preferred".
+
+    The one place that knows of polarity: `against` negates, for every judge. So a check, like a judge's answer, is
+    always about the principle's text.
+    """
+    return 0.0 - logit if principle.polarity == "against" else logit

@@ -1,0 +1,220 @@
+"""From votes to labels: both orders combined in logit space, principles by the constitution's rule, shares kept.
+
+A label keeps the share of every principle, so that other weights, or a constitution without some of them, need no vote:
+`relabel`. Sums are `math.fsum`, exact and independent of order, so p is reproduced bit for bit from the shares.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from constitution.model import Constitution, Principle
+from generate.records import Pair, Response
+from judge.ask import in_scope
+from judge.interface import Judge
+from judge.records import Label, Order, Share, Vote
+
+UNDECIDED_WITHIN = 1e-9
+"""Rounding of normalised weights must not decide a pair that the votes leave at one half."""
+
+
+class Preference(NamedTuple):
+    """One principle's view of one pair: logit > 0 prefers `a`. `position_bias` > 0 leans to what was shown first."""
+
+    logit: float
+    position_bias: float | None
+
+    @property
+    def p(self) -> float:
+        """The probability that `a` is better."""
+        return probability(self.logit)
+
+
+class Missing(NamedTuple):
+    """Why a principle has no view of a pair."""
+
+    reason: str
+
+
+class Opinion(NamedTuple):
+    """One principle's p_k (that `a` is better) and position bias, before weights."""
+
+    p: float
+    position_bias: float | None
+
+
+class Oriented(NamedTuple):
+    """A labelled pair turned so that p >= 1/2: `shares` are of `chosen` being better."""
+
+    chosen: Response
+    rejected: Response
+    p: float
+    shares: tuple[Share, ...]
+
+
+class _Candidate(NamedTuple):
+    """A decided pair. Sorts by contrast, largest first, then by the better response's key, then the worse one's."""
+
+    minus_contrast: float
+    better: str
+    worse: str
+    pair_key: str
+
+
+def preference(votes: Sequence[Vote], orders: Sequence[Order]) -> Preference | Missing:
+    """(l_ab - l_ba) / 2 with position bias (l_ab + l_ba) / 2; with one order that order's logit, and no bias.
+
+    Every order must have a valid vote: half an answer would carry the whole position bias.
+    """
+    assert orders, "a judge is asked in at least one order"
+    by_order = {vote.request.order: vote for vote in votes}
+    assert len(by_order) == len(votes), "several votes for one order"
+    logits: dict[Order, float] = {}
+    for order in orders:
+        vote = by_order.get(order)
+        if vote is None:
+            return Missing("not_asked")
+        if vote.logit is None:
+            return Missing(f"{vote.state}: {vote.reason}")
+        logits[order] = vote.logit
+    if len(logits) == 2:
+        return Preference((logits["ab"] - logits["ba"]) / 2, (logits["ab"] + logits["ba"]) / 2)
+    return Preference(logits["ab"] if "ab" in logits else -logits["ba"], None)
+
+
+def probability(logit: float) -> float:
+    """1 / (1 + e^-logit), without overflow; exactly 1/2 at 0."""
+    if logit >= 0:
+        return 1 / (1 + math.exp(-logit))
+    return math.exp(logit) / (1 + math.exp(logit))
+
+
+def weighted_mean(shares: Iterable[Share]) -> float:
+    """p = sum of w_k p_k: the one function that makes p and that checks it. The sum is exact, then rounded once."""
+    return min(1.0, math.fsum(share.weight * share.p for share in shares))
+
+
+def label_pair(pair: Pair, votes: Mapping[str, Sequence[Vote]], constitution: Constitution, judge: Judge) -> Label:
+    """The pair's label from its votes by principle id (see `judge.ask.collect_votes`), or the reason for none."""
+    opinions: dict[str, Opinion] = {}
+    missing: dict[str, str] = {}
+    principles = in_scope(pair, constitution)
+    for principle in principles:
+        view = preference(votes.get(principle.id, ()), judge.orders)
+        if isinstance(view, Missing):
+            missing[principle.id] = view.reason
+        else:
+            opinions[principle.id] = Opinion(view.p, view.position_bias)
+    return _aggregate(pair.key, judge.digest, constitution, principles, opinions, missing)
+
+
+def relabel(label: Label, constitution: Constitution) -> Label:
+    """The same votes under another constitution's weights and rule; principles that it lacks are left out.
+
+    No vote is needed, so neither texts nor scopes may differ, and a principle that the label never saw stays out.
+    Selection (`not_selected`) is not carried over: call `select_best_worst` again.
+    """
+    opinions = {share.principle: Opinion(share.p, share.position_bias) for share in label.shares}
+    missing = dict(label.missing)
+    principles = [p for p in constitution.principles if p.id in opinions or p.id in missing]
+    return _aggregate(label.pair_key, label.judge, constitution, principles, opinions, missing)
+
+
+def _aggregate(
+    pair_key: str,
+    judge: str,
+    constitution: Constitution,
+    principles: Sequence[Principle],
+    opinions: Mapping[str, Opinion],
+    missing: Mapping[str, str],
+) -> Label:
+    """Shares in the order of principle ids; weights normalised over the principles with an opinion."""
+    weights = {principle.id: principle.weight for principle in principles}
+    applicable = math.fsum(weights.values())
+    valid = math.fsum(weight for i, weight in weights.items() if i in opinions)
+    shares = tuple(
+        Share(principle=i, weight=weights[i] / valid if valid else 0.0, p=opinions[i].p, position_bias=opinions[i][1])
+        for i in sorted(weights)
+        if i in opinions
+    )
+    rule = constitution.aggregation
+    p = weighted_mean(shares)
+    reason = None
+    if applicable == 0:
+        reason = "no_principle_applies"
+    elif valid == 0 or valid < rule.min_coverage * applicable:
+        reason = "coverage"
+    elif abs(p - 0.5) <= max(rule.abstain_band, UNDECIDED_WITHIN):
+        reason = "undecided"
+    return Label(
+        pair_key=pair_key,
+        constitution=constitution.key,
+        judge=judge,
+        rule=rule.rule,
+        p=None if reason else p,
+        reason=reason,
+        shares=shares,
+        missing=tuple((i, missing[i]) for i in sorted(weights) if i in missing),
+    )
+
+
+def oriented(label: Label, pair: Pair) -> Oriented:
+    """Chosen and rejected, p >= 1/2: the one place where a label is turned round.
+
+    Position bias is about slots and stays as it is. Only for a label that has a p.
+    """
+    assert label.p is not None, "a pair without a label has no chosen response"
+    assert label.pair_key == pair.key, "the label of another pair"
+    if label.p >= 0.5:
+        return Oriented(pair.a, pair.b, label.p, label.shares)
+    turned = tuple(share.model_copy(update={"p": 1 - share.p}) for share in label.shares)
+    return Oriented(pair.b, pair.a, weighted_mean(turned), turned)
+
+
+def select_best_worst(pairs: Sequence[Pair], labels: Sequence[Label]) -> list[Label]:
+    """The labels in their order, all but one a prompt turned into `not_selected`.
+
+    A response's score is the mean, over the decided pairs it is in, of the probability that it is the better one. The
+    pair of the best and the worst response keeps its label; where that pair has none, the decided pair with the next
+    largest difference of scores does. Ties go to the smaller response key. Pairs without a label keep their reason.
+    """
+    by_prompt: dict[str, list[tuple[Pair, Label]]] = defaultdict(list)
+    for pair, label in zip(pairs, labels, strict=True):
+        assert pair.key == label.pair_key, "labels are not in the order of the pairs"
+        if label.p is not None:
+            by_prompt[pair.prompt.key].append((pair, label))
+    selected = {_most_contrasting(decided) for decided in by_prompt.values()}
+    return [label if label.p is None or label.pair_key in selected else not_selected(label) for label in labels]
+
+
+def response_scores(decided: Sequence[tuple[Pair, Label]]) -> dict[str, float]:
+    """Mean probability of being the better one, by response key. The labels must have a p."""
+    wins: dict[str, list[float]] = defaultdict(list)
+    for pair, label in decided:
+        assert label.p is not None
+        wins[pair.a.key].append(label.p)
+        wins[pair.b.key].append(1 - label.p)
+    return {key: math.fsum(values) / len(values) for key, values in wins.items()}
+
+
+def not_selected(label: Label) -> Label:
+    """The same label without its p; its shares stay, so that `relabel` can still be asked."""
+    assert label.rule != "weighted_mean" or label.p == weighted_mean(label.shares)
+    return label.model_copy(update={"p": None, "reason": "not_selected"})
+
+
+def _most_contrasting(decided: Sequence[tuple[Pair, Label]]) -> str:
+    scores = response_scores(decided)
+    candidates = []
+    for pair, _ in decided:
+        better, worse = sorted((pair.a.key, pair.b.key), key=lambda key: (-scores[key], key))
+        candidates.append(_Candidate(scores[worse] - scores[better], better, worse, pair.key))
+    return min(candidates).pair_key
+
+
+def label_counts(labels: Iterable[Label]) -> dict[str, int]:
+    """How many labels there are under `labelled`, and how many pairs have none, by reason."""
+    return dict(Counter("labelled" if label.reason is None else label.reason for label in labels))
