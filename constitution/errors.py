@@ -7,20 +7,45 @@
     +-- JudgeError         a judge that cannot be asked at all (a single failed vote is a Vote, not an exception)
     +-- StoreError         a run folder or store that cannot be used as it is
 
-The command line prints the message of these and nothing else; any other exception is our mistake and keeps its traceback.
+The command line prints the message of these and nothing else; any other exception is our mistake and keeps its
+traceback.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from typing import NamedTuple
+
+EXCERPT_WIDTH = 100
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class PreceptorError(ValueError):
     """A mistake that the user can mend; `str(error)` says where it is and what was expected."""
 
 
+def harmless(text: str) -> str:
+    """As many characters, on one line, safe to print: tabs become spaces, control and invisible characters �."""
+    spaced = text.replace("\t", " ").replace("\n", " ")
+    return "".join("�" if unicodedata.category(c) in _INVISIBLE else c for c in spaced)
+
+
+def _width(text: str) -> int:
+    """Terminal columns: East Asian wide characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def _excerpt(line: str, column: int) -> str:
+    """At most EXCERPT_WIDTH characters of the line around `column`, with a caret below it."""
+    start = 0 if column <= EXCERPT_WIDTH else column - EXCERPT_WIDTH // 2
+    shown = ("…" if start else "") + harmless(line[start : start + EXCERPT_WIDTH])
+    cut = "…" if len(line) > start + EXCERPT_WIDTH else ""
+    before = shown[: column - 1 - start + (1 if start else 0)]
+    return f"    {shown}{cut}\n    {' ' * _width(before)}^"
+
+
 class Problem(NamedTuple):
-    """One fault in a text file. `line` and `column` count from 1; `snippet` is the line itself."""
+    """One fault in a text file. `line` and `column` count from 1, in characters; `snippet` is the line itself."""
 
     file: str
     line: int
@@ -29,11 +54,8 @@ class Problem(NamedTuple):
     snippet: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}: {self.message}"
-        if not self.snippet:
-            return where
-        caret = " " * (self.column - 1) + "^"
-        return f"{where}\n    {self.snippet}\n    {caret}"
+        where = harmless(f"{self.file}:{self.line}:{self.column}: {self.message}")
+        return f"{where}\n{_excerpt(self.snippet, self.column)}" if self.snippet else where
 
 
 class ConfigError(PreceptorError):

@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from constitution.errors import ConfigError, Problem
+from constitution.errors import ConfigError, DataError, Problem, harmless
+from constitution.explain import explain
+from constitution.strict_json import json_fault, parse_json_line
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
@@ -49,29 +51,74 @@ def write_records(path: Path, records: Iterable[BaseModel]) -> None:
     write_atomically(path, "".join(record.model_dump_json() + "\n" for record in records))
 
 
+def read_text(path: Path, max_bytes: int | None = None) -> str:
+    """The file as UTF-8 text, line ends as they are.
+
+    Raises DataError if it is missing, a folder, unreadable or longer than `max_bytes`; ConfigError if it is not UTF-8.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(-1 if max_bytes is None else max_bytes + 1)
+    except FileNotFoundError:
+        raise DataError(f"{harmless(str(path))}: there is no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{harmless(str(path))}: this is a folder, a file was expected") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(f"{harmless(str(path))}: cannot be read ({reason})") from error
+    if max_bytes is not None and len(data) > max_bytes:
+        raise DataError(f"{harmless(str(path))}: longer than {max_bytes // 1024} KiB, which no file of this kind needs")
+    return _decode(data, path)
+
+
+def _decode(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8").split("\n")
+        message = f"not UTF-8 text (byte 0x{data[error.start]:02x}): save the file as UTF-8"
+        raise ConfigError([Problem(str(path), len(before), len(before[-1]) + 1, message)]) from None
+
+
+class Numbered(NamedTuple, Generic[RecordT]):
+    """A record and where it came from: its line, counted from 1, and that line's text."""
+
+    line: int
+    text: str
+    record: RecordT
+
+
 def read_records(path: Path, record_type: type[RecordT]) -> list[RecordT]:
     """Read what `write_records` wrote, or what a person wrote in the same shape.
 
-    Raises ConfigError with file, line and every fault found, over all lines.
+    Raises ConfigError with file, line and column of every fault, over all lines; DataError as `read_text` does.
     """
-    records: list[RecordT] = []
+    return [numbered.record for numbered in read_numbered(path, record_type)]
+
+
+def read_numbered(path: Path, record_type: type[RecordT]) -> list[Numbered[RecordT]]:
+    """As `read_records`, with the line numbers. Empty lines are skipped."""
+    found: list[Numbered[RecordT]] = []
     problems: list[Problem] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Only "\n" ends a line: JSON text may hold U+2028 and other characters that str.splitlines() would split at.
+    for number, line in enumerate(read_text(path).removeprefix("\ufeff").split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            records.append(record_type.model_validate_json(line))
+            found.append(Numbered(number, line, record_type.model_validate_json(line)))
         except ValidationError as error:
-            problems += [
-                Problem(
-                    str(path),
-                    number,
-                    1,
-                    f"{'.'.join(map(str, e['loc'])) or record_type.__name__}: {e['msg']}",
-                    line[:120],
-                )
-                for e in error.errors()
-            ]
+            problems += _line_problems(error, line, number, str(path), record_type)
     if problems:
         raise ConfigError(problems)
-    return records
+    return found
+
+
+def _line_problems(
+    error: ValidationError, line: str, number: int, file: str, record_type: type[BaseModel]
+) -> list[Problem]:
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        fault = json_fault(line, first["ctx"]["error"])
+        return [Problem(file, number, fault.column, fault.message, line)]
+    tree = parse_json_line(line, file, number)
+    return tree.problems + explain(error, tree, record_type) if tree.root else tree.problems
