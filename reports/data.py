@@ -9,10 +9,10 @@ from constitution.record import Record
 from generate.engine import ModelRef
 from generate.pairs import PairCounts
 from generate.records import Pair, Prompt, Response
+from judge.agreement import Agreement
 from judge.records import Label, Vote
 from reports.behaviour import BehaviourTable
 from reports.labels import LabelStatistics
-from reports.statistics import Interval
 
 
 class StageTime(Record):
@@ -49,27 +49,6 @@ class Provenance(Record):
     """When the last stage ended."""
 
 
-class OpinionRow(Record):
-    """How far two judges agree under one principle."""
-
-    principle: str
-    """The principle's id."""
-    n: int = Field(ge=0)
-    """Pairs on which both judges have a side."""
-    agreement: Interval | None
-    """Share of those pairs on which they take the same side; None when there is none."""
-    kappa: Interval | None
-    """Agreement beyond chance: 0 is chance, 1 is always; None when it cannot be computed."""
-    order_consistency: float | None
-    """Share of pairs on which the second judge names the same answer in both orders."""
-    first_slot_rate: float | None
-    """Share of the second judge's valid votes for the answer shown first: 0.5 without position bias."""
-    failed: int = Field(ge=0)
-    """Votes of the second judge without a usable answer."""
-    verdict: str
-    """What this means, in plain words."""
-
-
 class SecondOpinion(Record):
     """Another judge on some of the same pairs; its votes label nothing."""
 
@@ -79,10 +58,8 @@ class SecondOpinion(Record):
     """Its model, if it has one."""
     pairs: int = Field(ge=0)
     """Pairs that it was shown."""
-    at_chance: bool
-    """Whether it agrees no more than chance would, over all principles."""
-    rows: tuple[OpinionRow, ...]
-    """One for each principle."""
+    rows: tuple[Agreement, ...]
+    """One for each principle: the labelling judge first, this one second."""
 
 
 class JudgedPair(Record):
@@ -107,7 +84,7 @@ class HeldOutAnswers(Record):
     """The original model's answers."""
     after: tuple[Response, ...]
     """The trained model's; the i-th is compared with the i-th before."""
-    preferences: dict[str, tuple[float | None, ...]] = {}
+    preferences: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     """Principle id -> p(after_i better than before_i); None where there is no valid judgement."""
 
 

@@ -1,0 +1,186 @@
+"""Pictures as inline SVG: text stays text, colours are the page's CSS variables, the same data give the same bytes.
+
+matplotlib draws with stand-in colours, which are then replaced by `var(--name)`: one picture serves light and dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from constitution.model import Constitution
+from reports.behaviour import BehaviourTable, Outcome, PrincipleRow
+from reports.curves import Curve, Row, curve
+from reports.text import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = {
+    "ink": "#010101",
+    "quiet": "#020202",
+    "rule": "#030303",
+    "good": "#040404",
+    "bad": "#050505",
+    "accent": "#060606",
+    "second": "#070707",
+}
+"""CSS variable -> the stand-in that matplotlib draws with."""
+
+OUTCOME_STYLE: dict[Outcome, tuple[str, str]] = {"intended": ("good", "o"), "against": ("bad", "D")}
+WIDTH_INCHES = 7.4
+COLUMNS = 3
+
+
+def forest(table: BehaviourTable) -> str:
+    """Every measured principle's win rate with its interval, highest first; empty if nothing was measured."""
+    rows = sorted(
+        (row for row in table.principles if row.win_rate is not None and row.win_rate.low is not None),
+        key=lambda row: (row.win_rate.estimate if row.win_rate else 0.0, row.id),
+    )
+    if not rows:
+        return ""
+    figure = _figure(0.85 + 0.36 * len(rows))
+    height = 0.85 + 0.36 * len(rows)
+    axes = figure.add_axes((0.25, 0.5 / height, 0.43, 1 - 0.85 / height))
+    for y, row in enumerate(rows):
+        _forest_row(axes, y, row)
+    _forest_frame(axes, rows, table.level)
+    return _svg(figure, "forest", "Win rate of the trained model against the original, by principle")
+
+
+def _forest_row(axes: Axes, y: int, row: PrincipleRow) -> None:
+    interval = row.win_rate
+    assert interval is not None
+    assert interval.low is not None
+    assert interval.high is not None
+    colour, marker = OUTCOME_STYLE.get(row.outcome, ("quiet", "o"))
+    face = COLOURS[colour] if row.outcome in OUTCOME_STYLE else "none"
+    ends = [100 * interval.low, 100 * interval.high]
+    axes.plot(ends, [y, y], color=COLOURS[colour], linewidth=2, solid_capstyle="round", zorder=3)
+    axes.plot(
+        [100 * interval.estimate], [y], marker, color=COLOURS[colour], markerfacecolor=face, markersize=7, zorder=4
+    )
+    words = f"{percent(interval.estimate)} [{percent(interval.low)}, {percent(interval.high)}]"
+    axes.text(1.05, y, words, transform=axes.get_yaxis_transform(), va="center", color=COLOURS["ink"])
+    axes.text(
+        1.72, y, str(interval.n), transform=axes.get_yaxis_transform(), va="center", ha="right", color=COLOURS["quiet"]
+    )
+
+
+def _forest_frame(axes: Axes, rows: Sequence[PrincipleRow], level: float) -> None:
+    lows = [100 * row.win_rate.low for row in rows if row.win_rate and row.win_rate.low is not None]
+    highs = [100 * row.win_rate.high for row in rows if row.win_rate and row.win_rate.high is not None]
+    reach = max(10.0, 50 - min(lows), max(highs) - 50) + 2
+    axes.set_xlim(max(0.0, 50 - reach), min(100.0, 50 + reach))
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_yticks(range(len(rows)), [_short(row.id) for row in rows], color=COLOURS["ink"])
+    axes.axvline(50, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)), zorder=1)
+    axes.set_xlabel("win rate against the original, %", color=COLOURS["quiet"])
+    top = len(rows) - 0.25
+    axes.text(
+        1.05, top, f"% [{100 * level:g} % interval]", transform=axes.get_yaxis_transform(), color=COLOURS["quiet"]
+    )
+    axes.text(1.72, top, "n", transform=axes.get_yaxis_transform(), ha="right", color=COLOURS["quiet"])
+    _calm(axes)
+    axes.spines["left"].set_visible(False)
+
+
+def training(rows: Sequence[Row]) -> str:
+    """Loss and accuracy over the steps, trained pairs and held-out pairs; empty without rows."""
+    panels = [("loss", "loss"), ("accuracy", "labels ranked right, share")]
+    panels = [panel for panel in panels if curve(rows, panel[0]).steps]
+    if not panels:
+        return ""
+    figure = _figure(2.5)
+    for index, (key, title) in enumerate(panels):
+        axes = figure.add_axes((0.08 + 0.5 * index, 0.2, 0.4, 0.66))
+        _line(axes, curve(rows, key), "accent", "trained on")
+        _line(axes, curve(rows, f"heldout_{key}"), "second", "held out", marker="o")
+        _titled(axes, title)
+        axes.set_xlabel("step", color=COLOURS["quiet"])
+        legend = axes.legend(frameon=False, loc="best", labelcolor=COLOURS["ink"])
+        legend.set_zorder(1)
+    return _svg(figure, "training", "Training loss and accuracy by step")
+
+
+def margins(rows: Sequence[Row], constitution: Constitution) -> str:
+    """Every principle's margin over the steps, as small multiples on one scale; empty without rows."""
+    curves = {p.id: curve(rows, "principles", p.id, "margin") for p in constitution.principles}
+    drawn = {name: points for name, points in curves.items() if points.steps}
+    if not drawn:
+        return ""
+    values = [value for points in drawn.values() for value in points.values] + [0.0]
+    pad = 0.08 * (max(values) - min(values) or 1.0)
+    lines = -(-len(drawn) // COLUMNS)
+    figure = _figure(1.45 * lines + 0.3)
+    panels = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
+    for axes, name in zip(panels, [*drawn, *[""] * (lines * COLUMNS - len(drawn))], strict=True):
+        axes.set_visible(bool(name))
+        if name:
+            axes.axhline(0, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)))
+            _line(axes, drawn[name], "accent", name)
+            axes.set_ylim(min(values) - pad, max(values) + pad)
+            _titled(axes, _short(name))
+    figure.subplots_adjust(0.08, 0.14 if lines > 1 else 0.2, 0.99, 0.9, 0.12, 0.55)
+    return _svg(figure, "margins", "Margin by step, one panel for each principle")
+
+
+def _line(axes: Axes, points: Curve, colour: str, label: str, marker: str = "") -> None:
+    if points.steps:
+        axes.plot(
+            points.steps, points.values, color=COLOURS[colour], linewidth=1.8, label=label, marker=marker, markersize=4
+        )
+
+
+def _titled(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
+    _calm(axes)
+    axes.grid(axis="y", color=COLOURS["rule"], linewidth=0.8)
+
+
+def _calm(axes: Axes) -> None:
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("bottom", "left"))
+        spine.set_color(COLOURS["rule"])
+    axes.tick_params(color=COLOURS["rule"], labelcolor=COLOURS["quiet"], length=3)
+    axes.set_axisbelow(True)
+
+
+def _short(name: str, limit: int = 24) -> str:
+    return name if len(name) <= limit else name[: limit - 1] + "…"
+
+
+def _figure(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH_INCHES, height), facecolor="none")
+
+
+def _svg(figure: Figure, name: str, label: str) -> str:
+    """The picture as an element of the page: ids made unique by `name`, nothing that refers to the outside."""
+    from matplotlib import rc_context
+
+    for axes in figure.axes:
+        axes.set_facecolor("none")
+    stream = io.StringIO()
+    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = stream.getvalue()
+    return _inline(svg[svg.index("<svg") :], name, label)
+
+
+def _inline(svg: str, name: str, label: str) -> str:
+    svg = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    view = re.search(r'viewBox="[^"]*"', svg)
+    assert view, "matplotlib gives every picture a viewBox"
+    svg = re.sub(r"<svg[^>]*>", f'<svg {view[0]} role="img" aria-label="{label}">', svg, count=1)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'\b(?:xlink:)?href="#', f'href="#{name}-', svg).replace("url(#", f"url(#{name}-")
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    for variable, stand_in in COLOURS.items():
+        svg = svg.replace(stand_in, f"var(--{variable})")
+    return svg.strip()

@@ -1,0 +1,156 @@
+"""The report as one HTML page: nothing is loaded, nothing runs, and what others wrote is only text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from constitution.model import Constitution
+from judge.agreement import verdict_on
+from judge.records import Vote
+from reports import figures, text
+from reports.behaviour import BehaviourTable, PrincipleRow
+from reports.data import JudgedPair, ReportData
+from reports.summary import HEADINGS, headline, principle_sentence
+
+PAIRS_SHOWN = 24
+ANSWERS_SHOWN = 40
+TEXT_SHOWN = 1500
+"""Characters shown of one text; the JSON twin has all of them."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class VoteRow(NamedTuple):
+    """One principle's part of one pair: what it makes of the pair, and the votes behind it."""
+
+    principle: str
+    p: float | None
+    weight: float | None
+    missing: str | None
+    votes: list[Vote]
+    second_votes: list[Vote]
+
+
+class Group(NamedTuple):
+    """The principles with one outcome."""
+
+    outcome: str
+    title: str
+    rows: list[PrincipleRow]
+
+
+def render(data: ReportData) -> str:
+    """The whole page. The same data give the same bytes."""
+    environment = _environment()
+    return environment.get_template(
+        "report.html.j2"
+    ).render(
+        data=data,
+        policy=POLICY,
+        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        forest=_figure(figures.forest(data.behaviour)),
+        training=_figure(figures.training(data.training)),
+        margins=_figure(figures.margins(data.training, data.constitution)),
+        headline=headline(data.behaviour),
+        groups=outcome_groups(data.behaviour),
+        pairs=shown_pairs(data),
+        answers=data.answers[:ANSWERS_SHOWN],
+        better_than_chance=better_than_chance(data),
+        config=json.dumps(data.config, indent=2, ensure_ascii=False, sort_keys=False),
+    )
+
+
+def outcome_groups(table: BehaviourTable) -> list[Group]:
+    """The principles by outcome, strongest win rate first; outcomes that no principle has are left out."""
+    groups = []
+    for outcome, title in HEADINGS.items():
+        rows = [row for row in table.principles if row.outcome == outcome]
+        rows.sort(key=lambda row: (-abs(row.win_rate.estimate - 0.5) if row.win_rate else 0.0, row.id))
+        groups.append(Group(outcome, title, rows))
+    return [group for group in groups if group.rows]
+
+
+def shown_pairs(data: ReportData) -> list[JudgedPair]:
+    """Those that two judges saw first, then the labelled ones, each in the order of the run."""
+    ranked = sorted(data.pairs, key=lambda judged: (not judged.second_votes, judged.label.p is None))
+    return ranked[:PAIRS_SHOWN]
+
+
+def better_than_chance(data: ReportData) -> int:
+    """Principles on which the second judge's agreement with the first is above one half, interval and all."""
+    rows = data.second_opinion.rows if data.second_opinion else ()
+    return sum(row.agreement.low is not None and row.agreement.low > 0.5 for row in rows)
+
+
+def vote_rows(judged: JudgedPair, constitution: Constitution) -> list[VoteRow]:
+    """The principles that apply to the pair, in the constitution's order, each with its votes."""
+    shares = {share.principle: share for share in judged.label.shares}
+    missing = dict(judged.label.missing)
+    rows = []
+    for principle in constitution.principles:
+        if principle.id not in shares and principle.id not in missing:
+            continue
+        share = shares.get(principle.id)
+        rows.append(
+            VoteRow(
+                principle.id,
+                share.p if share else None,
+                share.weight if share else None,
+                missing.get(principle.id),
+                [vote for vote in judged.votes if vote.request.principle_key == principle.key],
+                [vote for vote in judged.second_votes if vote.request.principle_key == principle.key],
+            )
+        )
+    return rows
+
+
+def vote_words(vote: Vote) -> str:
+    """`A by 4.0, A shown first` (in nats); `even, ...`; or why there is no preference."""
+    first, second = ("A", "B") if vote.request.order == "ab" else ("B", "A")
+    if vote.logit is None:
+        words = f"{vote.state}: {vote.reason}"
+    elif vote.logit == 0:
+        words = "even"
+    else:
+        words = f"{first if vote.logit > 0 else second} by {text.number(abs(vote.logit))}"
+    return f"{words}, {first} shown first"
+
+
+def _figure(svg: str) -> Markup | None:
+    return Markup(svg) if svg else None  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
+
+
+def _finalize(value: object) -> object:
+    """Every text that a template prints passes here on its way to escaping; markup of our own does not."""
+    return text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    filters: dict[str, Callable[..., object]] = {
+        "number": text.number,
+        "percent": text.percent,
+        "plural": text.plural,
+        "duration": text.duration,
+        "clip": lambda value: text.shorten(value, TEXT_SHOWN),
+        "verdict_on": verdict_on,
+        "vote_words": vote_words,
+        "sentence": principle_sentence,
+    }
+    environment.filters.update(filters)
+    environment.globals["vote_rows"] = vote_rows
+    return environment

@@ -1,0 +1,95 @@
+"""The report as data, beside the page: one JSON with everything, and a CSV for each table.
+
+A spreadsheet runs a cell that begins like a formula. Text cells that do are given an apostrophe in front; numbers are
+numbers and stay as they are. The JSON holds every text unchanged.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, JsonValue
+
+from constitution.files import write_atomically, write_json
+from reports.data import ReportData
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""https://owasp.org/www-community/attacks/CSV_Injection, with the full-width forms that spreadsheets fold."""
+
+Row = Mapping[str, JsonValue]
+
+
+def write_twins(data: ReportData, folder: Path) -> list[Path]:
+    """Write 90-report.json, behaviour.csv, labels.csv, training.csv and agreement.csv; returns the paths."""
+    write_json(folder / "90-report.json", json_safe(data.model_dump(mode="json")))
+    opinion = data.second_opinion
+    tables: dict[str, tuple[str, Sequence[Row]]] = {
+        "behaviour.csv": ("kind", behaviour_rows(data)),
+        "labels.csv": ("id", _dumped(data.labels.principles)),
+        "training.csv": ("step", data.training),
+        "agreement.csv": ("principle", _dumped(opinion.rows if opinion else ())),
+    }
+    for name, (first_column, rows) in tables.items():
+        write_atomically(folder / name, csv_text(rows, first_column))
+    return [folder / "90-report.json", *(folder / name for name in tables)]
+
+
+def behaviour_rows(data: ReportData) -> list[Row]:
+    """Principles and features under the same columns: `effect` is the win rate or the difference."""
+    rows: list[Row] = []
+    for principle in _dumped(data.behaviour.principles):
+        rows.append({"kind": "principle", "id": principle["id"], "effect": principle["win_rate"], **principle})
+    for feature in _dumped(data.behaviour.features):
+        rows.append({"kind": "feature", "id": feature["id"], "effect": feature["difference"], **feature})
+    return [{key: value for key, value in row.items() if key not in ("win_rate", "difference")} for row in rows]
+
+
+def _dumped(records: Iterable[BaseModel]) -> list[dict[str, JsonValue]]:
+    return [record.model_dump(mode="json") for record in records]
+
+
+def csv_text(rows: Sequence[Row], first_column: str) -> str:
+    """RFC 4180 with a header: nested values as `outer.inner` columns, every row's columns, in order of appearance."""
+    flat = [flatten(row) for row in rows]
+    columns = list(dict.fromkeys([first_column, *(column for row in flat for column in row)]))
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow([_cell(column) for column in columns])
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in flat)
+    return stream.getvalue()
+
+
+def flatten(row: Row, prefix: str = "") -> dict[str, JsonValue]:
+    """Nested objects as dotted names; an object that is missing (None) has no columns of its own."""
+    flat: dict[str, JsonValue] = {}
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = value
+    return flat
+
+
+def _cell(value: JsonValue) -> str | int | float:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def json_safe(value: JsonValue) -> JsonValue:
+    """JSON has no NaN: a loss that is one must be seen all the same, so it becomes the text `nan`, `inf` or `-inf`."""
+    if isinstance(value, dict):
+        return {key: json_safe(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [json_safe(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
