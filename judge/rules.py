@@ -23,7 +23,7 @@ from constitution.checks import (
 )
 
 RULES_VERSION = 1
-SEARCHED_CHARS = 20_000
+SEARCHED_CHARS = 10_000
 
 _LIST_LINE = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)]|#{1,6})\s+\S")
 _WORD = re.compile(r"[^\W\d_]{4,}")
