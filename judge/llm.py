@@ -64,7 +64,7 @@ class JudgeByModel:
         return [reasoned_vote(ask, answer, confidence) for ask, answer in zip(asks, completions, strict=True)]
 
     def _render(self, pair: Pair, principle: Principle, order: Order) -> Rendered:
-        return render(self._template, pair, principle, order, self._settings.readout)
+        return render(self._template, pair, principle, order, self._settings.readout, self._settings.max_chars)
 
     def _opened(self) -> Engine:
         if self._engine is None:

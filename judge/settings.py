@@ -33,6 +33,8 @@ class LlmJudge(Record):
     """Room for a reasoned answer."""
     template: str = Field(default="chat", pattern=r"^[a-z][a-z0-9_-]*$")
     """The name of a shipped template in judge/templates/."""
+    max_chars: int = Field(default=4000, ge=100)
+    """Longest response or conversation put before the judge, in characters; a longer one loses its middle."""
     orders: Literal["both", "ab"] = "both"
     """Whether each pair is shown in both orders; one order cannot cancel the judge's position bias."""
     batch_pairs: int = Field(default=8, gt=0)

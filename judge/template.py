@@ -26,8 +26,6 @@ from judge.records import Order
 from judge.untrusted import FENCE_CLOSE, FENCE_OPEN, bound, fenced, neutralise
 
 TEMPLATE_CODE_VERSION = 1
-RESPONSE_CHARS = 8_000
-CONVERSATION_CHARS = 8_000
 EXAMPLE_CHARS = 1_000
 PRINCIPLE_CHARS = 20_000
 
@@ -98,19 +96,24 @@ def check_questions(template: JudgeTemplate, constitution: Constitution) -> None
         raise JudgeError("\n".join(problems))
 
 
-def render(template: JudgeTemplate, pair: Pair, principle: Principle, order: Order, readout: ReadOut) -> Rendered:
-    """The conversation with the judge about one pair, one principle, one order. Deterministic."""
-    case = _case(template, pair, order)
+def render(
+    template: JudgeTemplate, pair: Pair, principle: Principle, order: Order, readout: ReadOut, max_chars: int
+) -> Rendered:
+    """The conversation with the judge about one pair, one principle, one order. Deterministic.
+
+    The conversation and each response get at most `max_chars` characters.
+    """
+    case = _case(template, pair, order, max_chars)
     user = "\n\n".join((case.text, _principle_part(template, principle), _block(template, readout, {})))
     system = _block(template, "system", {})
     messages = [Message(role="system", content=system)] if system else []
     return Rendered((*messages, Message(role="user", content=user)), case.cut_chars)
 
 
-def _case(template: JudgeTemplate, pair: Pair, order: Order) -> _Case:
+def _case(template: JudgeTemplate, pair: Pair, order: Order, max_chars: int) -> _Case:
     nonce = _nonce(pair)
-    conversation, left_out = _conversation(pair.prompt.conversation, nonce)
-    responses = [bound(neutralise(response.text), RESPONSE_CHARS) for response in shown(pair, order)]
+    conversation, left_out = _conversation(pair.prompt.conversation, nonce, max_chars)
+    responses = [bound(neutralise(response.text), max_chars) for response in shown(pair, order)]
     fields = {"conversation": fenced("CONVERSATION", conversation, nonce)}
     for label, response in zip("AB", responses, strict=True):
         fields[f"response_{label.lower()}"] = fenced(f"RESPONSE {label}", response.text, nonce)
@@ -122,11 +125,11 @@ def _nonce(pair: Pair) -> str:
     return digest("fence", prompt=pair.prompt.key, responses=sorted((pair.a.key, pair.b.key)))[:8]
 
 
-def _conversation(messages: Sequence[Message], nonce: str) -> _Case:
+def _conversation(messages: Sequence[Message], nonce: str, max_chars: int) -> _Case:
     """The latest turns that fit, oldest first; the last turn is always there, cut in the middle if it must be."""
-    last = bound(neutralise(messages[-1].content), CONVERSATION_CHARS)
+    last = bound(neutralise(messages[-1].content), max_chars)
     turns = [_turn(message.role, neutralise(message.content), nonce) for message in messages[:-1]]
-    kept, room = [_turn(messages[-1].role, last.text, nonce)], CONVERSATION_CHARS - len(last.text)
+    kept, room = [_turn(messages[-1].role, last.text, nonce)], max_chars - len(last.text)
     while turns and len(turns[-1]) <= room:
         room -= len(turns[-1])
         kept.insert(0, turns.pop())

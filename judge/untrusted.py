@@ -16,7 +16,7 @@ _TAGS = re.compile(
     r"<(?=/?(?:s|bos|eos|pad|unk|think|start_of_turn|end_of_turn|startoftext|endoftext)>)", re.IGNORECASE
 )
 _INST = re.compile(r"\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 class Bounded(NamedTuple):
@@ -29,8 +29,8 @@ class Bounded(NamedTuple):
 def neutralise(text: str) -> str:
     """Break up everything that could be taken for structure, by a space that a reader can see.
 
-    <<< and >>> (our fences), <|im_end|> and its like, <s>, <think>, <start_of_turn>, [INST] ... Control characters,
-    invisible and direction-changing ones and lone surrogates become U+FFFD; line ends become \\n. Idempotent.
+    <<< and >>> (our fences), <|im_end|> and its like, <s>, <think>, <start_of_turn>, [INST] ... Control, invisible and
+    direction-changing characters become U+FFFD; line ends become \\n. Idempotent.
     """
     text = _CONTROL.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _ANGLES.sub(lambda run: " ".join(run[0]), text)
