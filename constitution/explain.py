@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from constitution.errors import Problem
 from constitution.model import ID_PATTERN
-from constitution.nodes import Mapping, Position, Sequence, Tree, Unusable
+from constitution.nodes import Mapping, Position, Sequence, Tree, Unusable, damaged
 from constitution.places import Place, keys_at, locate, models_at, tags_of
 from constitution.wording import code, first_sentence, found, listed, plural, wrong_type
 
@@ -88,11 +88,13 @@ def _wrong_value(place: Place, detail: Details, top: Position) -> list[Fault]:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _wrong_tag(place, context["discriminator"].strip("'"))
+    if kind == "value_error" and place.node and damaged(place.node):
+        return []  # a rule over several fields says nothing about a part of them
     if kind == "value_error":
         said = str(context["error"])
         return [Fault(at, said if isinstance(place.node, Mapping) or not place.name else f"`{place.name}`: {said}")]
     if bound := _BOUNDS.get(kind):
-        message = f"must be {bound.words} {context[bound.field]:g}, found {place.node.source}"  # type: ignore[union-attr]
+        message = f"must be {bound.words} {context[bound.field]:.12g}, found {place.node.source}"  # type: ignore[union-attr]
     elif size := _SIZES.get(kind):
         if isinstance(place.node, Sequence) and len(place.node.items) > context["actual_length"]:
             return []  # pydantic counts only the items without a fault

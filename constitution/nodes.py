@@ -94,3 +94,12 @@ def plain(node: Node) -> object:
     if isinstance(node, Sequence):
         return tuple(plain(item) for item in node.items)
     return node.value if isinstance(node, Scalar) else node
+
+
+def damaged(node: Node) -> bool:
+    """Whether something in it was refused, so that it is not all that the file says."""
+    if isinstance(node, Mapping):
+        return node.incomplete or any(damaged(entry.node) for entry in node.entries.values())
+    if isinstance(node, Sequence):
+        return any(damaged(item) for item in node.items)
+    return isinstance(node, Unusable)

@@ -28,7 +28,7 @@ _START, _END = (yaml.MappingStartEvent, yaml.SequenceStartEvent), (yaml.MappingE
 def parse_yaml(text: str, file: str) -> Tree:
     """The tree of `text`. CRLF line ends and a byte-order mark are accepted; `file` is the name for messages."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    tree = Tree(file, text.split("\n"), None, [])
+    tree = Tree(file, [*text.split("\n"), ""], None, [])  # libyaml may point just past the end
     _scan_lines(tree)
     if tree.problems:
         return tree

@@ -17,7 +17,7 @@ _WHERE_IT_STOPPED = {
     "mapping values are not allowed": "this `:` starts a mapping where none can be: "
     "put text that contains `: ` in quotes, or mend the indentation",
     "expected '-' indicator": "expected another `- ` item here, or less indentation",
-    "did not find expected key": "this line's indentation fits nothing above it",
+    "did not find expected key": "expected a key here, lined up with the keys above",
     "found unknown escape character": "an unknown escape in double quotes: "
     "write `\\\\` for a backslash, or use single quotes",
     "hexdecimal number": "an escape such as `\\x41` or `\\u00e9` needs its hexadecimal digits",
