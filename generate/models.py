@@ -1,0 +1,121 @@
+"""From a model's name in a run file to weights that can be loaded safely: `resolve_model`.
+
+    bundled:smollm2-135m-instruct    ships with the extra `demo`                  revision: digest of the file
+    ./folder, /folder, ~/folder      a local safetensors folder                   revision: digest of its files
+    organisation/model               a Hugging Face id, at one commit             revision: the commit
+
+Nothing here loads weights, and code that comes with a model is never run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from constitution.errors import ModelError
+from generate.bundled import resolve_bundled
+from generate.cache import content_digest
+from generate.engine import ModelRef
+
+HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$", re.ASCII)
+COMMIT = re.compile(r"^[0-9a-f]{40}$")
+PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+# Whatever can change what the model says: configuration, tokenizer and chat template, weights.
+MEANINGFUL_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors")
+
+
+def resolve_model(name: str, revision: str | None = None) -> ModelRef:
+    """Find a model and say exactly which weights it is.
+
+    `revision` is a branch, tag or commit of a Hugging Face model and has no meaning for the other kinds.
+    Raises ModelError if the model is missing, unsafe to load or not reachable.
+    """
+    is_folder = name.startswith(("/", "./", "../", "~")) or Path(name).is_dir()
+    if revision is not None and (is_folder or name.startswith("bundled:")):
+        raise ModelError(f"`revision` is for Hugging Face models; the model `{name}` is its own revision: leave it out")
+    if name.startswith("bundled:"):
+        return resolve_bundled(name)
+    if is_folder:
+        return _resolve_folder(name)
+    return _resolve_hub(name, revision)
+
+
+def _resolve_folder(name: str) -> ModelRef:
+    folder = Path(name).expanduser().resolve()
+    if not folder.is_dir():
+        raise ModelError(f"the model folder `{name}` does not exist")
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"the model folder `{name}` has no config.json: it must be as save_pretrained writes it")
+    if not any(folder.glob("*.safetensors")):
+        pickled = any(any(folder.glob(pattern)) for pattern in PICKLED_WEIGHTS)
+        why = (
+            "has only pickled weights (.bin, .pt), and loading a pickle can run any code: save it as safetensors"
+            if pickled
+            else "has no *.safetensors weights"
+        )
+        raise ModelError(f"the model folder `{name}` {why}")
+    _refuse_foreign_code(name, folder / "config.json")
+    files = sorted({file for pattern in MEANINGFUL_FILES for file in folder.glob(pattern)})
+    return ModelRef(name=name, path=str(folder), revision=content_digest(files))
+
+
+def _refuse_foreign_code(name: str, config_file: Path) -> None:
+    try:
+        config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"the config.json of the model `{name}` is not JSON: {error}") from error
+    if "auto_map" not in config:
+        return
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    if config.get("model_type") not in CONFIG_MAPPING_NAMES:
+        raise ModelError(
+            f"the model `{name}` (type `{config.get('model_type')}`) only works by running code that comes with it, "
+            "which is never done here: choose a model that transformers supports itself"
+        )
+
+
+def _resolve_hub(name: str, revision: str | None) -> ModelRef:
+    if not HUB_ID.match(name):
+        raise ModelError(f"`{name}` is neither `bundled:...`, nor an existing folder, nor a Hugging Face id like `org/name`")
+    commit = _cached_commit(name, revision or "main") or _remote_commit(name, revision)
+    from httpx import HTTPError
+    from huggingface_hub import hf_hub_download
+
+    try:
+        config = hf_hub_download(name, "config.json", revision=commit)
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+        raise _unreachable(name, revision, error) from error
+    _refuse_foreign_code(name, Path(config))
+    return ModelRef(name=name, path=name, revision=commit)
+
+
+def _cached_commit(name: str, revision: str) -> str | None:
+    """The commit that the local cache holds for this revision; needs no network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(name, "config.json", revision=revision)
+    return Path(cached).parent.name if isinstance(cached, str) else None
+
+
+def _remote_commit(name: str, revision: str | None) -> str:
+    if revision is not None and COMMIT.match(revision):
+        return revision
+    from httpx import HTTPError
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().model_info(name, revision=revision, timeout=20).sha)
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+        raise _unreachable(name, revision, error) from error
+
+
+def _unreachable(name: str, revision: str | None, error: Exception) -> ModelError:
+    at = f" at revision `{revision}`" if revision else ""
+    reason = str(error).strip().splitlines()
+    return ModelError(
+        f"the Hugging Face model `{name}`{at} is not in the local cache and could not be fetched "
+        f"({reason[0] if reason else type(error).__name__}): check the name and the network, or give a local folder"
+    )
