@@ -77,7 +77,6 @@ def _forest_frame(axes: Axes, rows: Sequence[PrincipleRow], level: float) -> Non
     reach = max(10.0, 50 - min(lows), max(highs) - 50) + 2
     axes.set_xlim(max(0.0, 50 - reach), min(100.0, 50 + reach))
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_yticks(range(len(rows)), [_short(row.id) for row in rows], color=COLOURS["ink"])
     axes.axvline(50, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)), zorder=1)
     axes.set_xlabel("win rate against the original, %", color=COLOURS["quiet"])
     top = len(rows) - 0.25
@@ -86,6 +85,8 @@ def _forest_frame(axes: Axes, rows: Sequence[PrincipleRow], level: float) -> Non
     )
     axes.text(1.72, top, "n", transform=axes.get_yaxis_transform(), ha="right", color=COLOURS["quiet"])
     _calm(axes)
+    axes.set_yticks(range(len(rows)), [_short(row.id) for row in rows], color=COLOURS["ink"])
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
 
@@ -116,16 +117,17 @@ def margins(rows: Sequence[Row], constitution: Constitution) -> str:
     values = [value for points in drawn.values() for value in points.values] + [0.0]
     pad = 0.08 * (max(values) - min(values) or 1.0)
     lines = -(-len(drawn) // COLUMNS)
-    figure = _figure(1.45 * lines + 0.3)
-    panels = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False).flat
-    for axes, name in zip(panels, [*drawn, *[""] * (lines * COLUMNS - len(drawn))], strict=True):
-        axes.set_visible(bool(name))
-        if name:
-            axes.axhline(0, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)))
-            _line(axes, drawn[name], "accent", name)
-            axes.set_ylim(min(values) - pad, max(values) + pad)
-            _titled(axes, _short(name))
-    figure.subplots_adjust(0.08, 0.14 if lines > 1 else 0.2, 0.99, 0.9, 0.12, 0.55)
+    height = 1.5 * lines + 0.35
+    figure = _figure(height)
+    for index, (name, points) in enumerate(drawn.items()):
+        line, column = divmod(index, COLUMNS)
+        axes = figure.add_axes((0.08 + 0.315 * column, 1 - (1.5 * line + 1.25) / height, 0.27, 1.0 / height))
+        axes.axhline(0, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)))
+        _line(axes, points, "accent", name)
+        axes.set_ylim(min(values) - pad, max(values) + pad)
+        _titled(axes, _short(name))
+        axes.tick_params(labelleft=column == 0, labelbottom=index + COLUMNS >= len(drawn))
+        axes.set_xlabel("step" if index + COLUMNS >= len(drawn) else "", color=COLOURS["quiet"])
     return _svg(figure, "margins", "Margin by step, one panel for each principle")
 
 

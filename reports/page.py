@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -123,6 +124,12 @@ def vote_words(vote: Vote) -> str:
     return f"{words}, {first} shown first"
 
 
+def unbroken_sentence(row: PrincipleRow, level: float) -> str:
+    """`principle_sentence` whose figures are not torn apart at a line's end: their spaces do not break."""
+    sentence = principle_sentence(row, level)
+    return re.sub(r"\[[^\]]*\]|n = [\d,]+|\d %", lambda figure: figure[0].replace(" ", "\u00a0"), sentence)
+
+
 def _figure(svg: str) -> Markup | None:
     return Markup(svg) if svg else None  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
 
@@ -149,7 +156,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
         "clip": lambda value: text.shorten(value, TEXT_SHOWN),
         "verdict_on": verdict_on,
         "vote_words": vote_words,
-        "sentence": principle_sentence,
+        "sentence": unbroken_sentence,
     }
     environment.filters.update(filters)
     environment.globals["vote_rows"] = vote_rows

@@ -28,16 +28,18 @@ def headline(table: BehaviourTable) -> str:
 
 
 def principle_sentence(row: PrincipleRow, level: float) -> str:
-    """What is known of one principle, without its name: verdict, win rate, interval, n, and what casts doubt on it."""
+    """What is known of one principle, without name or outcome: win rate, interval, n, and what casts doubt on it."""
     if row.win_rate is None:
-        return f"{row.verdict} ({plural(row.failed, 'comparison')} failed)."
+        return f"{plural(row.failed, 'comparison')} failed, none is left."
     rate = interval_text(row.win_rate, share=True)
-    sentence = f"{row.verdict}. The trained model wins {rate} {'prompt' if row.win_rate.n == 1 else 'prompts'}."
+    sentence = f"the trained model wins {rate} {'prompt' if row.win_rate.n == 1 else 'prompts'}."
     return " ".join([sentence, *_doubts(row, level)])
 
 
 def _doubts(row: PrincipleRow, level: float) -> list[str]:
     doubts = []
+    if row.outcome == "undetected" and row.detectable is not None:
+        doubts.append(f"An effect of at least {percent(row.detectable, 1)} points would have been detected.")
     if row.outcome in ("intended", "against") and row.p_holm is not None and row.p_holm > 1 - level:
         doubts.append(f"Over all principles together this may be chance (Holm-adjusted p = {row.p_holm:.2g}).")
     if row.failed:
@@ -59,9 +61,8 @@ def summary_lines(data: ReportData) -> list[str]:
     table = data.behaviour
     lines = [headline(table)]
     for outcome in HEADINGS:
-        lines += [
-            f"  {row.id}: {principle_sentence(row, table.level)}" for row in table.principles if row.outcome == outcome
-        ]
+        rows = [row for row in table.principles if row.outcome == outcome]
+        lines += [f"  {row.id}: {HEADINGS[outcome]}, {principle_sentence(row, table.level)}" for row in rows]
     changed = [row for row in table.features if row.outcome in ("rose", "fell")]
     lines += [f"  {feature_sentence(row)}" for row in changed]
     if len(changed) < len(table.features):

@@ -54,9 +54,9 @@ def percent(value: float | None, digits: int = 0, signed: bool = False) -> str:
 
 
 def interval_text(interval: Interval, share: bool, digits: int = 1, signed: bool = False) -> str:
-    """`61.2 % [55.0, 67.1], n = 48`; one that could not be computed says so."""
+    """`61.2 % [55.0, 67.1], n = 48`; a signed share is a difference, in points; without an interval it says so."""
     show = percent if share else number
-    unit = " %" if share else ""
+    unit = (" points" if signed else " %") if share else ""
     estimate = f"{show(interval.estimate, digits, signed)}{unit}"
     if interval.low is None or interval.high is None:
         return f"{estimate} (no interval), n = {interval.n}"

@@ -1,0 +1,201 @@
+"""A whole report's data, made without a model: real constitution, real rules judge, real labels, invented answers."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from constitution.checks import ListsCheck, PatternCheck, WordsCheck
+from constitution.model import Constitution, Principle
+from constitution.store import Store
+from generate.engine import ModelRef
+from generate.pairs import PairCounts
+from generate.records import Pair, Prompt, Response
+from judge.agreement import compare_judges
+from judge.ask import collect_votes, judge_pairs
+from judge.judges import open_judge
+from judge.labels import label_pair
+from judge.records import Vote
+from judge.settings import RulesJudge
+from reports.behaviour import behaviour_table
+from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
+from reports.labels import label_statistics
+from reports.settings import BehaviourSettings
+
+SETTINGS = BehaviourSettings(samples=2, resamples=500)
+WORDS = re.findall(
+    r"\w+", "water the oven until bread rises and cool it slowly on a rack, then slice my loaf certainly"
+)
+
+
+def constitution(text: str = "The answer is short.") -> Constitution:
+    """Four principles; `text` is the first one's."""
+    return Constitution(
+        name="plain-speech",
+        description="Short, plain answers that speak to the person who asked.",
+        principles=(
+            Principle(id="short-answer", text=text, weight=3, axis="brevity", check=WordsCheck(type="words", max=12)),
+            Principle(id="no-lists", text="No bullet points.", axis="form", check=ListsCheck(type="lists")),
+            Principle(
+                id="no-first-person",
+                text="The answer does not say I, me or my.",
+                scope=("howto", "fact"),
+                axis="manner",
+                check=PatternCheck(type="pattern", pattern=r"\b(I|me|my)\b"),
+            ),
+            Principle(
+                id="no-filler",
+                text="No stock phrases.",
+                axis="brevity",
+                polarity="for",
+                check=PatternCheck(type="pattern", pattern="certainly"),
+            ),
+        ),
+    )
+
+
+def _answer(rng: random.Random, prompt: Prompt, index: int, words: int, extra: str) -> Response:
+    body = " ".join(rng.choices(WORDS, k=max(2, words)))
+    if rng.random() < 0.3:
+        body += "\n- one\n- two"
+    text = f"{body} {extra}".strip() + ("." if rng.random() < 0.5 else "")
+    finish = "stop" if words < 20 else "length"
+    return Response.model_validate(
+        {"prompt_key": prompt.key, "text": text, "finish": finish, "tokens": 2 * words}
+        | {"sampler": "s", "seed": 0, "index": index}
+    )
+
+
+def _prompts(rng: random.Random, count: int, what: str, nasty: Sequence[str]) -> list[Prompt]:
+    texts = [f"{what} {i}: how do I bake bread? {rng.choice(nasty) if nasty else ''}".strip() for i in range(count)]
+    return [Prompt(id=f"{what}-{i}", prompt=t, tags=(("howto",), ("create",))[i % 2]) for i, t in enumerate(texts)]
+
+
+def _metrics(rng: random.Random, principles: Sequence[str], steps: int) -> tuple[dict[str, JsonValue], ...]:
+    rows: list[dict[str, JsonValue]] = []
+    for step in range(0, steps + 1, 5):
+        done = step / steps
+        row: dict[str, JsonValue] = {
+            "step": step,
+            "loss": math.log(2) - 0.12 * done + rng.gauss(0, 0.01) * done,
+            "lr": 1e-3 * (1 - done),
+            "accuracy": 0.5 + 0.3 * done,
+            "margin": 0.8 * done,
+            "principles": {
+                p: {"n": 8, "margin": (0.3 * k - 0.2) * done, "accuracy": 0.5 + 0.1 * done, "share": 1 / (k + 2)}
+                for k, p in enumerate(principles)
+            },
+        }
+        if step % 10 == 0:
+            row |= {"heldout_loss": math.log(2) - 0.08 * done, "heldout_accuracy": 0.5 + 0.2 * done}
+        rows.append(row)
+    return tuple(rows)
+
+
+def _second_votes(rng: random.Random, votes: Sequence[Vote], nasty: Sequence[str]) -> tuple[Vote, ...]:
+    """What a judge at chance would say in both orders: it leans to what is shown first, and sometimes fails."""
+    second = []
+    for order in ("ab", "ba"):
+        request = votes[0].request.model_copy(update={"judge": "second", "order": order})
+        if rng.random() < 0.05:
+            second.append(Vote(request=request, state="failed", reason="truncated", raw="{"))
+            continue
+        rationale = rng.choice([*nasty, "The first answer keeps to the question."])
+        second.append(Vote(request=request, state="valid", logit=rng.gauss(1.0, 1.0), rationale=rationale))
+    return tuple(second)
+
+
+def report_data(prompts: int = 30, heldout: int = 24, nasty: Sequence[str] = (), seed: int = 0) -> ReportData:
+    """`prompts` pairs, `heldout` held-out prompts; `nasty` strings go wherever a model or a person writes freely."""
+    rng = random.Random(seed)
+    law = constitution(f"The answer is short. {' '.join(nasty)}".strip())
+    asked = _prompts(rng, prompts, "train", nasty)
+    pairs = [
+        Pair(prompt=p, a=_answer(rng, p, 0, 9, rng.choice([*nasty, ""])), b=_answer(rng, p, 1, 16, f"end {i}"))
+        for i, p in enumerate(asked)
+    ]
+    judge = open_judge("rules", RulesJudge(kind="rules"), law)
+    tested = _prompts(rng, heldout, "heldout", nasty)
+    before = {
+        p.key: [_answer(rng, p, i, rng.randint(12, 30), rng.choice([*nasty, ""])) for i in range(2)] for p in tested
+    }
+    after = {
+        p.key: [_answer(rng, p, i, rng.randint(6, 20), rng.choice([*nasty, ""])) for i in range(2)] for p in tested
+    }
+    after[tested[0].key] = before[tested[0].key]
+    with Store(Path(":memory:"), Vote) as store:
+        judge_pairs(pairs, law, judge, store)
+        votes = collect_votes(pairs, law, judge, store)
+    labels = [label_pair(pair, votes[pair.key], law, judge) for pair in pairs]
+    preferences = {
+        p.id: {
+            q.key: [min(1.0, max(0.0, rng.gauss(0.75 - 0.2 * k, 0.2))) for _ in range(2)]
+            for q in tested
+            if p.applies_to(q.tags)
+        }
+        for k, p in enumerate(law.principles)
+    }
+    seen = pairs[:24]
+    second = {pair.key: {i: _second_votes(rng, group, nasty) for i, group in votes[pair.key].items()} for pair in seen}
+    flat = {key: [vote for group in groups.values() for vote in group] for key, groups in votes.items()}
+    agreement = compare_judges(seen, law, {pair.key: votes[pair.key] for pair in seen}, second)
+    awkward = " ".join(nasty)
+    return ReportData(
+        name=f"plain-speech {awkward}".strip(),
+        config={"name": awkward or "plain-speech", "model": "bundled:smollm2-135m-instruct", "seed": seed},
+        constitution=law,
+        provenance=Provenance(
+            model=ModelRef(name=f"bundled:smollm2-135m-instruct {awkward}".strip(), path="model", revision="4f1c" * 8),
+            judge="rules",
+            judge_kind="rules",
+            judge_digest=judge.digest,
+            seed=seed,
+            versions={"preceptor": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.19.0"},
+            stages=(
+                StageTime(stage="generate", seconds=141.2, peak_mib=2210),
+                StageTime(stage="judge", seconds=3.4, peak_mib=2210),
+                StageTime(stage="train", seconds=212.0, peak_mib=3140),
+            ),
+            started="2026-11-23T10:00:00+00:00",
+            finished="2026-11-23T10:11:42+00:00",
+        ),
+        generation=PairCounts(
+            prompts=prompts,
+            responses=4 * prompts,
+            duplicates=3,
+            empty=1,
+            finished=prompts,
+            prompts_without_pair=0,
+            pairs=prompts,
+        ),
+        labels=label_statistics(law, pairs, [v for group in flat.values() for v in group], labels, SETTINGS, seed),
+        training=_metrics(rng, [p.id for p in law.principles], 60),
+        behaviour=behaviour_table(tested, before, after, preferences, SETTINGS, seed),
+        second_opinion=SecondOpinion(
+            judge="small", model=f"tiny {awkward}".strip(), pairs=len(seen), rows=tuple(agreement)
+        ),
+        pairs=tuple(
+            JudgedPair(
+                pair=pair,
+                label=label,
+                votes=tuple(flat[pair.key]),
+                second_votes=tuple(v for group in second.get(pair.key, {}).values() for v in group),
+            )
+            for pair, label in zip(pairs, labels, strict=True)
+        ),
+        answers=tuple(
+            HeldOutAnswers(
+                prompt=p,
+                before=tuple(before[p.key]),
+                after=tuple(after[p.key]),
+                preferences={i: tuple(by_key[p.key]) for i, by_key in preferences.items() if p.key in by_key},
+            )
+            for p in tested
+        ),
+        notes=(awkward,) if awkward else (),
+    )

@@ -1,0 +1,304 @@
+"""The page and its twins: what others wrote stays text, every figure says its n, the same data give the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import RunConfig
+from reports.data import ReportData
+from reports.page import ANSWERS_SHOWN, PAIRS_SHOWN, POLICY, TEXT_SHOWN, render
+from reports.summary import headline, summary_lines
+from reports.text import interval_text, number, percent, visible
+from reports.twins import csv_text, json_safe, write_twins
+from tests.reporting import report_data
+
+NASTY = (
+    "<script>alert('SCRIPT')</script>",
+    "</script></style></title><svg onload=alert(1)><a href='http://evil.example/'>x</a>",
+    "<img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)" x="',
+    "[link](javascript:alert(1)) <a href=javascript:alert(1)>x</a>",
+    "abc\u202edesrever\u2066\u200b\u2028",
+    "\x1b[31mred\x1b]0;title\x07\x00\x7f\x9b",
+    "=HYPERLINK(1) {{ 7*7 }} {% raw %} ${x} %s",
+    "&lt;b&gt; &#x3c;script&#x3e; \U0001f469\u200d\U0001f4bb",
+)
+VOID = {"meta", "br", "hr", "img", "input", "link", "path", "use", "rect", "line", "circle", "polygon"}
+
+
+class Page(HTMLParser):
+    """Tags in order with their attributes, text by enclosing tag, and whether every tag is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[tuple[tuple[str, ...], str]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open, f"</{tag}> closes nothing"
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((tuple(self.open), data))
+
+    def named(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self) -> str:
+        return "".join(text for where, text in self.texts if "style" not in where)
+
+
+@pytest.fixture(scope="module")
+def nasty_data() -> ReportData:
+    return report_data(nasty=NASTY)
+
+
+@pytest.fixture(scope="module")
+def nasty_html(nasty_data: ReportData) -> str:
+    return render(nasty_data)
+
+
+@pytest.fixture(scope="module")
+def nasty_page(nasty_html: str) -> Page:
+    return Page(nasty_html)
+
+
+@pytest.fixture(scope="module")
+def data() -> ReportData:
+    return report_data()
+
+
+@pytest.fixture(scope="module")
+def page(data: ReportData) -> Page:
+    return Page(render(data))
+
+
+def test_nothing_that_others_wrote_becomes_markup(nasty_page: Page, page: Page) -> None:
+    """The nasty page has no tag that the plain page has not (but for its notes), and no attribute that acts."""
+    forbidden = {"script", "iframe", "object", "embed", "link", "base", "form", "img", "foreignobject"}
+    for tag, attributes in nasty_page.tags:
+        assert tag not in forbidden
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            assert "javascript:" not in value.lower()
+    assert {tag for tag, _ in nasty_page.tags} <= {tag for tag, _ in page.tags} | {"aside"}
+    assert not nasty_page.open
+
+
+def test_what_others_wrote_is_all_there_as_text(nasty_page: Page) -> None:
+    for text in NASTY:
+        assert visible(text) in nasty_page.text
+
+
+def test_no_character_hides_or_turns_round(nasty_html: str) -> None:
+    assert re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069]", nasty_html) is None
+    assert "␛[31mred" in nasty_html
+    assert "‹U+202E›" in nasty_html
+    assert "\U0001f469\u200d\U0001f4bb" in nasty_html, "a joined emoji is left whole"
+
+
+def test_the_page_loads_nothing(nasty_html: str, nasty_page: Page) -> None:
+    policies = [m["content"] for m in nasty_page.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == [POLICY] == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    for _, attributes in nasty_page.tags:
+        assert "src" not in attributes
+        assert "srcset" not in attributes
+        for name in ("href", "xlink:href"):
+            link = attributes.get(name, "#")
+            assert link.startswith("#") or re.fullmatch(r"[\w.-]+\.(json|csv)", link)
+        assert "url(" not in attributes.get("style", "").replace("url(#", "")
+    css = nasty_html[nasty_html.index("<style>") : nasty_html.index("</style>")]
+    assert not re.search(r"@import|url\(|https?:", css)
+
+
+def test_inner_links_lead_somewhere_and_ids_are_unique(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.tags:
+        targets = [attributes[name] for name in ("href", "xlink:href") if attributes.get(name, "").startswith("#")]
+        targets += [attributes[name] for name in ("aria-labelledby",) if name in attributes]
+        assert {target.removeprefix("#") for target in targets} <= set(ids)
+        for target in re.findall(r"url\(#([^)]*)\)", " ".join(attributes.values())):
+            assert target in ids
+
+
+def test_the_page_is_semantic(page: Page) -> None:
+    assert page.named("html")[0]["lang"] == "en"
+    assert len(page.named("h1")) == len(page.named("main")) == 1
+    assert len(page.named("caption")) == len(page.named("table"))
+    assert all(header.get("scope") in ("col", "row") for header in page.named("th"))
+    assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in page.named("svg"))
+    assert len(page.named("svg")) == 3
+    assert page.named("a")[0]["class"] == "skip"
+
+
+def test_every_figure_has_a_caption_with_its_n_and_its_interval(data: ReportData) -> None:
+    figures = re.findall(r"<figure>(.*?)</figure>", render(data), flags=re.DOTALL)
+    assert len(figures) == 3
+    for figure in figures:
+        caption = re.search(r"<figcaption>(.*?)</figcaption>", figure, flags=re.DOTALL)
+        assert caption
+        assert "interval" in caption[1]
+        assert re.search(r"\bn (=|counts)", caption[1])
+
+
+def test_every_interval_says_its_n(data: ReportData) -> None:
+    html = render(data)
+    intervals = html.split('<span class="interval">')[1:]
+    assert len(intervals) > 20
+    for interval in intervals:
+        end = interval.split("</td>")[0]
+        assert re.search(r'<span class="n">n&nbsp;=&nbsp;\d+</span>', end)
+    sentences = [text for where, text in Page(html).texts if where[-1:] == ("li",) and "wins" in text]
+    assert len(sentences) == len(data.behaviour.principles)
+    assert all(re.search(r"\[[^\]]+\], n\s=\s\d+", sentence) for sentence in sentences)
+
+
+def test_the_answer_comes_first(data: ReportData, page: Page) -> None:
+    assert page.text.index(headline(data.behaviour)) < page.text.index("What moved") < page.text.index("Training")
+    assert page.text.index("wins") < page.text.index("Plain features")
+
+
+def test_the_same_data_give_the_same_bytes(nasty_data: ReportData, nasty_html: str) -> None:
+    copy = ReportData.model_validate_json(nasty_data.model_dump_json())
+    assert render(copy) == nasty_html
+
+
+def test_a_thousand_pairs_stay_a_small_page() -> None:
+    big = report_data(prompts=1000, heldout=60, nasty=NASTY)
+    assert len(big.pairs) == 1000
+    html = render(big)
+    assert len(html.encode()) < 2_000_000
+    assert html.count("Votes on this pair:") == PAIRS_SHOWN
+    assert f"{PAIRS_SHOWN} of 1,000 pairs" in html
+    assert f"{ANSWERS_SHOWN} of 60 held-out prompts" in html
+
+
+def test_a_long_text_is_cut_and_says_so() -> None:
+    html = render(report_data(prompts=2, heldout=3, nasty=["x" * 3_900]))
+    assert "x" * (TEXT_SHOWN + 100) not in html.split("Pairs</h2>")[1].split("The run</h2>")[0]
+    assert len(html.encode()) < 2_000_000
+    assert "characters more)" in html
+
+
+def test_a_judge_at_chance_is_called_so_with_the_line_to_change(data: ReportData, page: Page) -> None:
+    assert data.second_opinion
+    assert all((row.agreement.low or 0) <= 0.5 for row in data.second_opinion.rows)
+    assert "It judges at chance" in page.text
+    start = page.text.index("judge: real")
+    advice = yaml.safe_load(page.text[start : page.text.index("readout: direct}", start) + len("readout: direct}")])
+    config = RunConfig.model_validate(
+        {"name": "x", "constitution": "c.yaml", "prompts": {"train": "a", "heldout": "b"}, "model": "m"}
+        | {"engine": "fast", **advice}
+    )
+    assert config.judges[config.judge].kind == "llm"
+
+
+def test_a_judge_above_chance_is_not_called_at_chance(data: ReportData) -> None:
+    assert data.second_opinion
+    row = data.second_opinion.rows[0]
+    clear = row.model_copy(
+        update={"agreement": row.agreement.model_copy(update={"value": 0.9, "low": 0.7, "high": 0.97, "n": 24})}
+    )
+    opinion = data.second_opinion.model_copy(update={"rows": (clear, *data.second_opinion.rows[1:])})
+    text = Page(render(data.model_copy(update={"second_opinion": opinion}))).text
+    assert "It judges at chance" not in text
+    assert "On 1 of 4 principles it agrees with rules better than chance" in re.sub(r"\s+", " ", text)
+
+
+def test_a_run_without_second_opinion_or_metrics_has_a_page_too(data: ReportData) -> None:
+    bare = data.model_copy(update={"second_opinion": None, "training": (), "pairs": (), "answers": ()})
+    text = Page(render(bare)).text
+    assert "Second opinion" not in text
+    assert "No training metrics were recorded." in text
+
+
+def test_the_json_twin_is_the_data(nasty_data: ReportData, tmp_path: Path) -> None:
+    paths = write_twins(nasty_data, tmp_path)
+    assert sorted(path.name for path in paths) == sorted(path.name for path in tmp_path.iterdir())
+    assert ReportData.model_validate_json((tmp_path / "90-report.json").read_text(encoding="utf-8")) == nasty_data
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_csv_twins_hold_the_tables(data: ReportData, tmp_path: Path) -> None:
+    write_twins(data, tmp_path)
+    behaviour = read_csv(tmp_path / "behaviour.csv")
+    expected = [row.win_rate.estimate for row in data.behaviour.principles if row.win_rate]
+    assert [float(row["effect.estimate"]) for row in behaviour if row["kind"] == "principle"] == expected
+    words = next(row for row in behaviour if row["id"] == "words")
+    assert float(words["effect.low"]) == data.behaviour.features[0].difference.low
+    assert float(words["effect.low"]) < 0
+    labels = read_csv(tmp_path / "labels.csv")
+    assert [int(row["pivotal"]) for row in labels] == [row.pivotal for row in data.labels.principles]
+    training = read_csv(tmp_path / "training.csv")
+    assert float(training[-1]["principles.no-filler.margin"]) == pytest.approx(0.7)
+    agreement = read_csv(tmp_path / "agreement.csv")
+    assert data.second_opinion
+    assert [int(row["agreement.n"]) for row in agreement] == [row.agreement.n for row in data.second_opinion.rows]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_csv_cell_cannot_be_a_formula(start: str) -> None:
+    text = csv_text([{"step": -1, "loss": -0.5, f"{start}head": f"{start}1+1", "plain": "a=b"}], "step")
+    header, row = list(csv.reader(io.StringIO(text, newline="")))
+    assert header == ["step", "loss", f"'{start}head", "plain"]
+    assert row == ["-1", "-0.5", f"'{start}1+1", "a=b"]
+
+
+def test_a_loss_that_is_not_a_number_is_seen(tmp_path: Path, data: ReportData) -> None:
+    broken = data.model_copy(update={"training": ({"step": 0, "loss": float("nan")}, {"step": 5, "loss": 0.6})})
+    write_twins(broken, tmp_path)
+    assert json.loads((tmp_path / "90-report.json").read_text(encoding="utf-8"))["training"][0]["loss"] == "nan"
+    assert read_csv(tmp_path / "training.csv")[0]["loss"] == "nan"
+    assert "<svg" in render(broken)
+    assert json_safe([1.5, {"a": float("inf")}]) == [1.5, {"a": "inf"}]
+
+
+def test_the_summary_is_plain_text_with_intervals(nasty_data: ReportData) -> None:
+    lines = summary_lines(nasty_data)
+    assert lines[0] == headline(nasty_data.behaviour)
+    assert re.search("[\x00-\x1f\x7f-\x9f\u202e\u2066]", "".join(lines)) is None
+    for row in nasty_data.behaviour.principles:
+        line = next(line for line in lines if line.startswith(f"  {row.id}:"))
+        assert "[" in line
+        assert "n = " in line
+        assert ("would have been detected" in line) == (row.outcome == "undetected")
+
+
+def test_numbers_are_shown_by_one_rule(data: ReportData) -> None:
+    assert number(-1234.56) == "−1,234.6"
+    assert number(-0.04) == "0.0"
+    assert number(0.25, 2, signed=True) == "+0.25"
+    assert number(None) == "–"
+    assert percent(0.666) == "67"
+    interval = data.behaviour.features[0].difference.model_copy(
+        update={"estimate": -7.1, "low": -10.24, "high": -4.0, "n": 60}
+    )
+    assert interval_text(interval, share=False, signed=True) == "−7.1 [−10.2, −4.0], n = 60"
+    single = interval.model_copy(update={"low": None, "high": None, "n": 1})
+    assert interval_text(single, share=False) == "−7.1 (no interval), n = 1"
