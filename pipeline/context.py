@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from constitution.load import load_constitution
-from generate.models import resolve_model
-from generate.open import open_engine
-from generate.prompts import check_disjoint, load_prompts
 from judge.open import open_judge
 
+from constitution.load import load_constitution
 from constitution.model import Constitution
 from constitution.store import Store
 from generate.engine import Engine, ModelRef, Sampling
+from generate.models import resolve_model
+from generate.open import open_engine
+from generate.prompts import check_disjoint, load_prompts
 from generate.records import Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
 from judge.judges import Judge

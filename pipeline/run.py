@@ -49,9 +49,11 @@ def run_pipeline(
     folder.create()
     with Console() as console, folder.locked():
         run = Run(config, path.resolve().parent, folder, console)
+        if len(chosen) == 1:
+            check_needs(chosen[0], run, STAGES)
         write_json(folder.config, resolved(run))
         try:
-            worked = [run_stage(stage, run) for stage in _checked(chosen, run)]
+            worked = [run_stage(stage, run) for stage in chosen]
         finally:
             run.close_engines()
         if not any(worked):
@@ -60,13 +62,6 @@ def run_pipeline(
 
 def _default_stages(config: RunConfig) -> list[str]:
     return [name for name in STAGES if name != "second-opinion" or config.second_opinion is not None]
-
-
-def _checked(stages: Sequence[Stage], run: Run) -> Sequence[Stage]:
-    """With a single stage, what it reads must be there; with all of them, each makes what the next one reads."""
-    if len(stages) == 1:
-        check_needs(stages[0], run, STAGES)
-    return stages
 
 
 def _preview(run: Run, stages: Sequence[Stage]) -> None:
