@@ -1,0 +1,109 @@
+"""The model in training: loaded in one dtype, frozen, with a LoRA adapter in float32. Dropout is off by being in eval mode.
+
+With `upper_layers` autograd keeps nothing below the first adapted layer, since nothing there asks for a gradient.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from constitution.errors import ModelError
+from constitution.identity import seed_from
+from generate.engine import ModelRef
+from generate.quiet import quiet_transformers
+from train.settings import LoraSettings, TrainSettings
+
+
+class Policy(NamedTuple):
+    """A model taken apart: `body` gives hidden states, `head` turns them into logits, `model` is the whole."""
+
+    model: Any
+    body: Any
+    head: Any
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """Ids at which generation ends."""
+        configured = self.model.generation_config.eos_token_id
+        listed = configured if isinstance(configured, list) else [configured]
+        return frozenset(token for token in [*listed, self.tokenizer.eos_token_id] if token is not None)
+
+    @property
+    def pad(self) -> int:
+        """An id to fill rows with; no position that holds it is ever read."""
+        return int(next(iter(sorted(self.stops)), 0))
+
+
+def load_reference(model: ModelRef, settings: TrainSettings) -> Policy:
+    """The untrained model, frozen. Raises ModelError if it cannot be loaded from safetensors without foreign code."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = choose_dtype(settings, device)
+    where: dict[str, Any] = {"trust_remote_code": False}
+    if not Path(model.path).is_dir():
+        where["revision"] = model.revision
+    try:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(model.path, **where)
+            whole = AutoModelForCausalLM.from_pretrained(
+                model.path, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, **where
+            )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{model.name}: cannot be loaded for training: {error}") from error
+    whole.requires_grad_(False).eval().to(device)
+    return Policy(whole, whole.base_model, whole.get_output_embeddings(), tokenizer, device, dtype)
+
+
+def choose_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype:
+    """The frozen weights' dtype: as the settings say; for `auto` bfloat16 on a GPU that has it, else float32."""
+    if settings.dtype == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
+
+
+def attach_adapter(policy: Policy, lora: LoraSettings, seed: int) -> Policy:
+    """The same model with a fresh adapter, which changes nothing yet: its second factor is 0.
+
+    `body` and `head` stay the same objects; the adapter is put inside them. Raises ModelError if the settings name layers that
+    the model does not have.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        target_modules=list(lora.target_modules),
+        layers_to_transform=upper_layers(policy, lora),
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
+    )
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed_from("adapter", seed))
+            model = get_peft_model(policy.model, config, autocast_adapter_dtype=True)
+    except ValueError as error:
+        raise ModelError(f"train.lora: the adapter does not fit the model: {error}") from error
+    assert not policy.head.weight.requires_grad
+    return policy._replace(model=model.eval())
+
+
+def upper_layers(policy: Policy, lora: LoraSettings) -> list[int] | None:
+    """Indexes of the uppermost layers to adapt; None for all."""
+    layers = int(policy.model.config.get_text_config().num_hidden_layers)
+    if lora.upper_layers is None:
+        return None
+    if lora.upper_layers > layers:
+        raise ModelError(f"train.lora.upper_layers is {lora.upper_layers}, but the model has only {layers} layers")
+    return list(range(layers - lora.upper_layers, layers))
+
+
+def trained_parameters(policy: Policy) -> dict[str, torch.nn.Parameter]:
+    """The adapter's weights by name, in the model's order."""
+    return {name: weight for name, weight in policy.model.named_parameters() if weight.requires_grad}

@@ -1,0 +1,140 @@
+"""What the trainer reads (TrainPair) and what it says afterwards (TrainSummary). Light: imports no torch."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from constitution.record import Record
+from generate.engine import ModelRef
+from generate.records import Message
+from judge.records import Share
+
+
+class TrainPair(Record):
+    """Two answers to one conversation, and how likely it is that the first is the better one."""
+
+    key: str
+    """The pair's key."""
+    prompt_id: str
+    """The prompt's id: all pairs of a prompt are held out together, or none."""
+    conversation: tuple[Message, ...] = Field(min_length=1)
+    """The messages that both answers follow."""
+    a: str
+    """One answer, without special tokens."""
+    b: str
+    """The other answer."""
+    a_finished: bool = True
+    """Whether the model ended `a` itself. A cut answer is not taught to end there: it gets no end-of-turn token."""
+    b_finished: bool = True
+    """The same for `b`."""
+    p: float = Field(ge=0, le=1)
+    """Probability that `a` is better."""
+    shares: tuple[Share, ...] = ()
+    """The principles behind `p`; with a linear rule, p is the sum of weight * p over them."""
+
+
+class PrincipleFigures(Record):
+    """How far the policy follows one principle, over some pairs."""
+
+    n: int
+    """Pairs that the principle voted on."""
+    margin: float
+    """Mean of (2 p_k - 1) h, in the units of h: above 0 when the policy moved the way the principle wants."""
+    decided: int
+    """Pairs on which it prefers one answer (p_k is not 0.5)."""
+    accuracy: float | None
+    """Share of the decided pairs on which h has the principle's sign, h = 0 counting half; None without any."""
+    pull: float | None
+    """Its part of the gradient: the mean over all pairs of sign(c) w_k c_k, with c = dL/dh and c_k the same at the label p_k.
+    The principles' pulls add up to the mean of |c|; a negative one pulls against the others. None where a label is not the
+    weighted mean of its shares."""
+
+
+class Figures(Record):
+    """Loss and margins over some pairs. `chosen` is the answer that the label prefers; pairs with p = 0.5
+    have none, and where there are no others these figures are None."""
+
+    n: int
+    """Pairs."""
+    loss: float
+    """Mean loss a pair."""
+    margin: float | None
+    """Mean of h signed towards the chosen answer: nats a sequence, or a token with `ipo_length: mean`."""
+    accuracy: float | None
+    """Share of the pairs with h towards the chosen answer; h = 0 counts half."""
+    chosen_change: float | None
+    """Mean of log pi - log pi_ref of the chosen answer, in nats a sequence."""
+    rejected_change: float | None
+    """The same for the other answer."""
+    principles: dict[str, PrincipleFigures]
+    """By principle id."""
+
+
+class FirstStep(Record):
+    """The check before the first update: the policy, with its fresh adapter, must be the reference."""
+
+    pairs: int
+    """Pairs of the first step."""
+    max_change: float
+    """Largest |log pi - log pi_ref| of an answer, in nats a token. Exactly equal would be 0."""
+    tolerance: float
+    """What is allowed, in nats a token: the rounding of the arithmetic used."""
+    loss: float
+    """Mean loss of the first step."""
+    expected_loss: float
+    """What it is at h = 0: ln 2 for DPO, the mean of ((2p - 1) / (2 tau))^2 for IPO."""
+
+
+class TrainSummary(Record):
+    """What one training did."""
+
+    inputs: str
+    """Digest of everything that determined the policy."""
+    model: ModelRef
+    """The reference: where the policy started."""
+    policy: str
+    """The folder of the trained policy; its adapter alone is in `adapter/` there."""
+    loss: str
+    """`dpo`, `ipo (sum)` or `ipo (mean)`."""
+    pairs: int
+    """Pairs trained on."""
+    heldout_pairs: int
+    """Pairs kept out of training."""
+    left_out: dict[str, int]
+    """Pairs not used at all, by reason."""
+    steps: int
+    """Optimizer steps."""
+    parameters: int
+    """Numbers that were trained."""
+    dtype: str
+    """The arithmetic of the frozen weights."""
+    device: str
+    """`cpu` or `cuda`."""
+    rows: str
+    """How pairs share a forward pass, and why; see train/layout.py."""
+    first_step: FirstStep
+    """Policy against reference before the first update."""
+    last: Figures
+    """The last step's pairs, before its update."""
+    heldout: Figures | None
+    """The held-out pairs after the last update; None if nothing was held out."""
+    warnings: tuple[str, ...]
+    """What a reader should know before using the policy."""
+
+    def lines(self) -> list[str]:
+        """The same for a terminal."""
+        left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items())) or "none"
+        lines = [
+            f"{self.pairs} pairs trained on, {self.heldout_pairs} held out, left out: {left_out}",
+            f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}; {self.rows}",
+            f"before the first step: loss {self.first_step.loss:.6f} (at h = 0: {self.first_step.expected_loss:.6f})",
+        ]
+        if self.heldout:
+            lines.append(f"held out: loss {self.heldout.loss:.4f}{_ranked(self.heldout)}")
+        return lines + [f"warning: {warning}" for warning in self.warnings]
+
+
+def _ranked(figures: Figures) -> str:
+    if figures.margin is None or figures.accuracy is None:
+        return ""
+    return f", margin {figures.margin:.3f}, accuracy {100 * figures.accuracy:.0f} %"

@@ -1,0 +1,47 @@
+"""The trained policy on disk, as any program reads it: merged weights in safetensors, configuration, tokenizer with chat
+template; the adapter alone in `adapter/`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from constitution.files import fsync_folder
+from generate.quiet import quiet_transformers
+from train.policy import Policy
+
+UNFINISHED = ".policy.tmp"
+
+
+def save_policy(policy: Policy, out: Path) -> None:
+    """Write into `out`, replacing a policy that is there. The adapter is merged into `policy.model`, which ends its training.
+
+    Everything is written and synced in a folder inside `out` first, then renamed. A crash between two renames leaves the
+    checkpoint in place, so that the next call saves again.
+    """
+    unfinished = out / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    with quiet_transformers():
+        policy.model.save_pretrained(unfinished / "adapter")
+        merged = policy.model.merge_and_unload()
+        merged.save_pretrained(unfinished)
+        policy.tokenizer.save_pretrained(unfinished)
+    _sync(unfinished)
+    _remove_old(out)
+    for entry in sorted(unfinished.iterdir()):
+        os.replace(entry, out / entry.name)
+    unfinished.rmdir()
+    fsync_folder(out)
+
+
+def _sync(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        fsync_folder(path)
+
+
+def _remove_old(out: Path) -> None:
+    shutil.rmtree(out / "adapter", ignore_errors=True)
+    for weights in out.glob("model*.safetensors*"):
+        weights.unlink()
