@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from judge.open import open_judge
-
 from constitution.load import load_constitution
 from constitution.model import Constitution
 from constitution.store import Store
@@ -17,7 +15,7 @@ from generate.open import open_engine
 from generate.prompts import check_disjoint, load_prompts
 from generate.records import Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
-from judge.judges import Judge
+from judge.judges import Judge, open_judge
 from judge.records import Vote
 from judge.settings import LlmJudge
 from pipeline.config import RunConfig

@@ -35,13 +35,13 @@ def _inputs(run: Run) -> dict[str, str]:
 def say_plan(run: Run, pairs: Sequence[Pair], judge: Judge, store: Store[Vote]) -> None:
     """Say, per principle, how many votes are to be asked."""
     plan = plan_votes(pairs, run.constitution, judge, store)
-    total = plan.total
-    run.console.say(f"  {total.wanted} votes wanted, {total.stored} stored, {total.to_ask} to ask")
-    if 0 < total.to_ask < total.wanted:
-        for name, row in plan.by_principle.items():
+    wanted = sum(row.wanted for row in plan.principles)
+    run.console.say(f"  {wanted} votes wanted, {wanted - plan.to_ask} stored, {plan.to_ask} to ask")
+    if 0 < plan.to_ask < wanted:
+        for row in plan.principles:
             if row.to_ask:
                 again = f", {row.failed_before} of them because they failed before" if row.failed_before else ""
-                run.console.say(f"    {name}: {row.to_ask} of {row.wanted} to ask{again}")
+                run.console.say(f"    {row.principle}: {row.to_ask} of {row.wanted} to ask{again}")
 
 
 def _execute(run: Run) -> list[str]:
@@ -55,10 +55,10 @@ def _execute(run: Run) -> list[str]:
     states = {state: sum(v.state == state for v in flat) for state in ("valid", "abstain", "failed")}
     write_json(
         run.folder.vote_counts,
-        {"judge": run.config.judge, "digest": votes_digest(flat), "states": states, "count": count._asdict()},
+        {"judge": run.config.judge, "digest": votes_digest(flat), "states": states, "count": count.model_dump()},
     )
     return [
-        f"judge `{run.config.judge}`: {count.asked} votes asked, {count.reused} from the store; "
+        f"judge `{run.config.judge}`: {count.asked} votes asked, {count.stored} from the store; "
         f"{states['valid']} valid, {states['abstain']} abstained, {states['failed']} failed"
     ]
 

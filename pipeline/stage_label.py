@@ -9,9 +9,8 @@ from constitution.files import read_records, write_records
 from constitution.identity import file_digest
 from generate.records import Pair
 from judge.ask import collect_votes
-from judge.labels import label_counts, label_pair
+from judge.labels import label_counts, label_pair, select_best_worst
 from judge.records import Label
-from judge.select import select_best_worst
 from pipeline.context import Run
 from pipeline.stage import Stage
 

@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from constitution.errors import DataError
 from constitution.files import read_records, write_json
 from constitution.identity import digest, file_digest, seed_from
-from constitution.store import Store
 from generate.records import Pair
-from judge.agreement import Judgement, compare_judges
+from judge.agreement import compare_judges
 from judge.ask import collect_votes, judge_pairs
-from judge.judges import Judge
-from judge.records import Vote
 from pipeline.config import SecondOpinion
 from pipeline.context import Run
 from pipeline.stage import Stage
@@ -58,8 +55,8 @@ def _execute(run: Run) -> list[str]:
         rows = compare_judges(
             pairs,
             run.constitution,
-            _judgement(run, pairs, first, store),
-            _judgement(run, pairs, second, store),
+            collect_votes(pairs, run.constitution, first, store),
+            collect_votes(pairs, run.constitution, second, store),
         )
     write_json(
         run.folder.agreement,
@@ -68,15 +65,11 @@ def _execute(run: Run) -> list[str]:
             "second": settings.judge,
             "second_model": getattr(run.config.judges[settings.judge], "model", None),
             "pairs": [pair.key for pair in pairs],
-            "count": count._asdict(),
+            "count": count.model_dump(),
             "principles": [row.model_dump(mode="json") for row in rows],
         },
     )
-    return [f"judge `{settings.judge}` on {len(pairs)} pairs: {count.asked} votes asked, {count.reused} from the store"]
-
-
-def _judgement(run: Run, pairs: Sequence[Pair], judge: Judge, store: Store[Vote]) -> Judgement:
-    return Judgement(judge.name, judge.orders, collect_votes(pairs, run.constitution, judge, store))
+    return [f"judge `{settings.judge}` on {len(pairs)} pairs: {count.asked} votes asked, {count.stored} from the store"]
 
 
 SECOND_OPINION = Stage(
