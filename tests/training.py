@@ -82,7 +82,8 @@ def tiny_reference(folder: Path, **changes: object) -> Policy:
 
 
 def make_pairs(count: int, seed: int = 0, hard: bool = False) -> list[TrainPair]:
-    """Pairs of random words over count / 2 prompts; `a` is the one with fewer words. Labels are the mean of three shares."""
+    """Pairs of random words over count / 2 prompts; `a` has fewer words. Labels are the weighted mean of three
+    shares."""
     draw = random.Random(seed)
     words = " ".join(SENTENCES).split()
     return [_pair(index, draw, words, hard) for index in range(count)]

@@ -1,8 +1,8 @@
 """Training's state between two steps: one safetensors file, renamed into place, so that it is whole or not there.
 
-It holds the adapter and AdamW's two moments in float32 and, as JSON in its metadata, what they belong to. A checkpoint of other
-inputs is ignored and overwritten. Nothing random happens between steps (the order is a function of seed and step), so the
-continued training is the undisturbed one, on the CPU bit for bit.
+It holds the adapter and AdamW's two moments in float32 and, as JSON in its metadata, what they belong to. A checkpoint
+of other inputs is ignored and overwritten. Nothing random happens between steps (the order is a function of seed and
+step), so the continued training is the undisturbed one, on the CPU bit for bit.
 """
 
 from __future__ import annotations

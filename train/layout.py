@@ -1,9 +1,10 @@
 """Whether a model's pairs may share rows. Decided by what the model says of itself, then by trying.
 
-Shared rows need every layer to attend to the whole of its own sequence through transformers' attention interface, and positions
-that come from `position_ids`. Sliding windows, state-space and linear-attention layers are refused by the configuration. What
-the configuration does not tell (ALiBi, soft-capped scores, attention sinks, a body that ignores `position_ids`) shows in the
-results: two short pairs in one shared row must have the log-probabilities that the model's own forward pass gives them.
+Shared rows need every layer to attend to the whole of its own sequence through transformers' attention interface, and
+positions that come from `position_ids`. Sliding windows, state-space and linear-attention layers are refused by the
+configuration. What the configuration does not tell (ALiBi, soft-capped scores, attention sinks, a body that ignores
+`position_ids`) shows in the results: two short pairs in one shared row must have the log-probabilities that the model's
+own forward pass gives them.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Choice(NamedTuple):
 def choose_layout(policy: Policy, pairs: Sequence[TokenPair]) -> Choice:
     """Try shared rows on the two shortest pairs, cut short; sets the model's attention accordingly.
 
-    Raises ModelError if even separate rows do not give the model's own log-probabilities, as with a model that rescales its
-    logits after the head.
+    Raises ModelError if even separate rows do not give the model's own log-probabilities, as with a model that rescales
+    its logits after the head.
     """
     probes = [_cut(pair) for pair in sorted(pairs, key=lambda tokens: tokens.size)[:2]]
     own_B_2 = _own_logps(policy, probes)

@@ -1,8 +1,8 @@
 """Log-probabilities of answers: the model's body over the rows, its head on the answers' tokens only.
 
-The head is the largest matrix of a small model. It runs in chunks, so that the logits of a row never exist at once, and its
-gradient is made in the same pass: d log p(y) / dh = W[y] - softmax(h W^T) W costs one more product then, while recomputing the
-logits in the backward pass would cost two. The head must be frozen, as it is under LoRA.
+The head is the largest matrix of a small model. It runs in chunks, so that the logits of a row never exist at once, and
+its gradient is made in the same pass: d log p(y) / dh = W[y] - softmax(h W^T) W costs one more product then, while
+recomputing the logits in the backward pass would cost two. The head must be frozen, as it is under LoRA.
 
 Shapes: N answer tokens, D hidden size, V vocabulary, B pairs, 2 the answers a and b.
 """

@@ -1,8 +1,8 @@
 """The training run, from labelled pairs to a saved policy: `train`. The same call after a crash goes on where it was.
 
-`metrics` gets one JSON object a step: `step`, `loss`, `learning_rate`, `grad_norm`, `accuracy`, `margin`, `chosen_change`,
-`rejected_change` and `batch_principles` (records.Figures, PrincipleFigures) of the step's pairs before its update; every
-`log_every` steps and at the end also `heldout_*` and `principles`, of the held-out pairs after it.
+`metrics` gets one JSON object a step: `step`, `loss`, `learning_rate`, `grad_norm`, `accuracy`, `margin`,
+`chosen_change`, `rejected_change` and `batch_principles` (records.Figures, PrincipleFigures) of the step's pairs before
+its update; every `log_every` steps and at the end also `heldout_*` and `principles`, of the held-out pairs after it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The preference losses as pure functions of the margin h and the label p, and their split over the principles.
 
-h = (log pi(a) - log pi_ref(a)) - (log pi(b) - log pi_ref(b)); p is the probability that a is better. Both losses are linear
-in p, so dL/dh at p = sum_k w_k p_k is the same weighted sum of dL/dh at each p_k: see `share_coefficients`.
+h = (log pi(a) - log pi_ref(a)) - (log pi(b) - log pi_ref(b)); p is the probability that a is better. Both
+derivatives dL/dh are affine in p, so at p = sum_k w_k p_k each is the same weighted sum of its values at the p_k: see
+`share_coefficients`.
 
 Shapes: B pairs, K principles, 2 the answers a and b.
 """
@@ -23,8 +24,8 @@ Slope = Callable[[Tensor, Tensor], Tensor]
 def dpo_loss(h_B: Tensor, p_B: Tensor, beta: float) -> Tensor:
     """-p log sigma(beta h) - (1-p) log sigma(-beta h) = log(1 + e^{beta h}) - p beta h; ln 2 at h = 0 whatever p is.
 
-    Rafailov et al. 2023 (arXiv 2305.18290), eq. 7, is p = 1; soft labels are the cross-entropy of the same Bradley-Terry
-    probability (there called conservative DPO, with p = 1 - epsilon).
+    Rafailov et al. 2023 (arXiv 2305.18290), eq. 7, is p = 1; soft labels are the cross-entropy of the same
+    Bradley-Terry probability (there called conservative DPO, with p = 1 - epsilon).
     """
     return softplus(beta * h_B) - p_B * beta * h_B
 
@@ -67,7 +68,7 @@ def pair_loss(settings: TrainSettings) -> PairLoss:
 
 
 def margins(changes_B_2: Tensor, lengths_B_2: Tensor, averaged: bool) -> Tensor:
-    """h of each pair [B] from log pi - log pi_ref of its answers; `averaged` divides each by its length in tokens first."""
+    """h of each pair [B] from log pi - log pi_ref of its answers, each divided by its length in tokens if `averaged`."""
     per_answer_B_2 = changes_B_2 / lengths_B_2 if averaged else changes_B_2
     return per_answer_B_2[:, 0] - per_answer_B_2[:, 1]
 
@@ -75,7 +76,7 @@ def margins(changes_B_2: Tensor, lengths_B_2: Tensor, averaged: bool) -> Tensor:
 def share_coefficients(slope: Slope, h_B: Tensor, p_B_K: Tensor, weights_B_K: Tensor) -> Tensor:
     """w_k c_k [B, K], where c_k is dL/dh with the principle's own p_k for a label.
 
-    Both losses' slopes are affine in p and a pair's weights add up to 1, so the sum over K is exactly dL/dh of the whole label;
-    times dh it is the principle's part of the pair's gradient. A principle that did not vote has weight 0.
+    Both losses' slopes are affine in p and a pair's weights add up to 1, so the sum over K is exactly dL/dh of the
+    whole label; times dh it is the principle's part of the pair's gradient. A principle that did not vote has weight 0.
     """
     return weights_B_K * slope(h_B[:, None], p_B_K)

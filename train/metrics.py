@@ -93,9 +93,9 @@ def principle_figures(moved: Moved, loss: PairLoss) -> dict[str, PrincipleFigure
 
 
 def pulls(moved: Moved, table: Votes, loss: PairLoss) -> Tensor | None:
-    """Each principle's part [K] of the mean |dL/dh| over these pairs, which is what they add up to; see PrincipleFigures.
+    """Each principle's part [K] of the mean |dL/dh| over these pairs, which is what they add up to.
 
-    None if some label is not the weighted mean of its shares.
+    See PrincipleFigures. None if some label is not the weighted mean of its shares.
     """
     p_B = labels(moved.pairs)
     if ((table.weights_B_K * table.p_B_K).sum(1) - p_B).abs().max() > ADDITIVE:

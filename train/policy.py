@@ -1,4 +1,4 @@
-"""The model in training: loaded in one dtype, frozen, with a LoRA adapter in float32. Dropout is off by being in eval mode.
+"""The model in training: loaded in one dtype, frozen, with a LoRA adapter in float32. It stays in eval mode: no dropout.
 
 With `upper_layers` autograd keeps nothing below the first adapted layer, since nothing there asks for a gradient.
 """
@@ -71,8 +71,8 @@ def choose_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype:
 def attach_adapter(policy: Policy, lora: LoraSettings, seed: int) -> Policy:
     """The same model with a fresh adapter, which changes nothing yet: its second factor is 0.
 
-    `body` and `head` stay the same objects; the adapter is put inside them. Raises ModelError if the settings name layers that
-    the model does not have.
+    `body` and `head` stay the same objects; the adapter is put inside them. Raises ModelError if the settings name
+    layers that the model does not have.
     """
     from peft import LoraConfig, get_peft_model
 

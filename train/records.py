@@ -45,9 +45,9 @@ class PrincipleFigures(Record):
     accuracy: float | None
     """Share of the decided pairs on which h has the principle's sign, h = 0 counting half; None without any."""
     pull: float | None
-    """Its part of the gradient: the mean over all pairs of sign(c) w_k c_k, with c = dL/dh and c_k the same at the label p_k.
-    The principles' pulls add up to the mean of |c|; a negative one pulls against the others. None where a label is not the
-    weighted mean of its shares."""
+    """Its part of the gradient: the mean over all pairs of sign(c) w_k c_k, with c = dL/dh and c_k the same at the
+    label p_k. The principles' pulls add up to the mean of |c|; a negative one pulls against the others. None where a
+    label is not the weighted mean of its shares."""
 
 
 class Figures(Record):
@@ -126,7 +126,7 @@ class TrainSummary(Record):
         left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items())) or "none"
         lines = [
             f"{self.pairs} pairs trained on, {self.heldout_pairs} held out, left out: {left_out}",
-            f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}; {self.rows}",
+            f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}",
             f"before the first step: loss {self.first_step.loss:.6f} (at h = 0: {self.first_step.expected_loss:.6f})",
         ]
         if self.heldout:

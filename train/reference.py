@@ -1,4 +1,4 @@
-"""The reference's log-probabilities, computed once for each pair's tokens, model revision and dtype, and kept in a store.
+"""The reference's log-probabilities, computed once for each pair's tokens, model revision and dtype, and kept.
 
 Other labels, losses, seeds and epochs find them there, and so do other runs that share the file.
 """

@@ -1,8 +1,8 @@
 """Pairs as rows of tokens. Two layouts, with the same log-probabilities:
 
-    shared     [prompt a b | prompt a b | ...]   one row; b's positions restart after its prompt; no padding. a and b both see
-               their prompt and neither sees the other, nor any other pair: attention.py.
-    separate   [prompt a ..], [prompt b ..], ... two rows a pair, padded on the right: for models that cannot have the first.
+    shared     [prompt a b | prompt a b | ...]   one row, no padding; b's positions restart after its prompt. a and b see
+                                                 their prompt, not each other, nor another pair: attention.py
+    separate   [prompt a ..], [prompt b ..]      two rows a pair, padded: for models that cannot have the first
 
 Shapes: R rows of T tokens, N answer tokens, B pairs, 2 the answers a and b, Q and K query and key positions.
 """
@@ -30,8 +30,11 @@ class Span(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Pairs that run through the model together. `picks_N` are the positions, in the flattened [R * T], whose output predicts
-    the answer tokens `targets_N`; `owners_N` says whose they are: 2 i for the a of pair i, 2 i + 1 for its b."""
+    """Pairs that run through the model together.
+
+    `picks_N` are the positions, in the flattened [R * T], whose output predicts the answer tokens `targets_N`;
+    `owners_N` says whose they are: 2 i for the a of pair i, 2 i + 1 for its b.
+    """
 
     pairs: list[TokenPair]
     tokens_R_T: Tensor
@@ -61,7 +64,8 @@ class Rows(NamedTuple):
 
 
 def pack(pairs: Sequence[TokenPair], row_tokens: int, layout: Layout, pad: int) -> Iterator[Rows]:
-    """All pairs, longest first, in as few forward passes of at most `row_tokens` tokens as come of it (at least one pair each)."""
+    """All pairs, longest first, in as few forward passes of at most `row_tokens` tokens as come of it (at least one
+    pair each)."""
     waiting: list[TokenPair] = []
     for pair in sorted(pairs, key=lambda tokens: (-tokens.size, tokens.pair.key)):
         if waiting and _cost([*waiting, pair], layout) > row_tokens:

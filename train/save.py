@@ -1,5 +1,5 @@
-"""The trained policy on disk, as any program reads it: merged weights in safetensors, configuration, tokenizer with chat
-template; the adapter alone in `adapter/`."""
+"""The trained policy on disk, as any program reads it: merged weights in safetensors, configuration, tokenizer with
+chat template; the adapter alone in `adapter/`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ UNFINISHED = ".policy.tmp"
 
 
 def save_policy(policy: Policy, out: Path) -> None:
-    """Write into `out`, replacing a policy that is there. The adapter is merged into `policy.model`, which ends its training.
+    """Write into `out`, replacing a policy that is there. The adapter is merged into `policy.model`, which ends its
+    training.
 
-    Everything is written and synced in a folder inside `out` first, then renamed. A crash between two renames leaves the
-    checkpoint in place, so that the next call saves again.
+    Everything is written and synced in a folder inside `out` first, then renamed. A crash between two renames leaves
+    the checkpoint in place, so that the next call saves again.
     """
     unfinished = out / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)

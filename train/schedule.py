@@ -20,7 +20,8 @@ class Split(NamedTuple):
 
 
 def split(pairs: Sequence[TokenPair], fraction: float) -> Split:
-    """Hold out `fraction` of the prompts (at least one, if it is above 0 and another is left): those of smallest digest.
+    """Hold out `fraction` of the prompts (at least one, if it is above 0 and another is left): those of smallest
+    digest.
 
     Which they are depends on the prompts' ids alone, not on seed, labels or order. Both parts come sorted by pair key.
     """

@@ -1,8 +1,8 @@
 """Pairs as token ids: the prompt and each answer rendered together by the model's own chat template, then cut apart.
 
-The ids are those of TRL's explicit-prompt conversational format: an answer starts where prompt and prompt-with-answer part,
-and a finished one ends with the template's end of turn, which holds exactly one stop token. An answer that was cut at its
-length limit gets no end of turn, so that the policy is not taught to stop in mid-sentence.
+The ids are those of TRL's explicit-prompt conversational format: an answer starts where prompt and prompt-with-answer
+part, and a finished one ends with the template's end of turn, which holds exactly one stop token. An answer that was
+cut at its length limit gets no end of turn, so that the policy is not taught to stop in mid-sentence.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Tokenised(NamedTuple):
 def tokenise(pairs: Sequence[TrainPair], tokenizer: Any, stops: Set[int], max_length: int) -> Tokenised:
     """Token ids of every usable pair. `stops` are the ids at which generation ends.
 
-    Raises ModelError if the tokenizer has no chat template, or one that does not end a turn with exactly one stop token.
+    Raises ModelError if the tokenizer has no chat template, or one that does not end a turn with exactly one stop
+    token.
     """
     check_template(tokenizer, stops)
     kept: list[TokenPair] = []
@@ -70,7 +71,8 @@ def pair_tokens(pair: TrainPair, tokenizer: Any) -> TokenPair:
     prompt = render(tokenizer, pair.conversation, add_generation_prompt=True)
     whole_a = _with_answer(tokenizer, pair.conversation, pair.a, pair.a_finished)
     whole_b = _with_answer(tokenizer, pair.conversation, pair.b, pair.b_finished)
-    # Tokens may merge over the boundary, and some templates render the last turn differently; then the answer starts earlier.
+    # Tokens may merge over the boundary, and some templates render the last turn differently; then the answer starts
+    # earlier.
     start = min(_common(prompt, whole_a), _common(prompt, whole_b))
     return TokenPair(pair, prompt[:start], whole_a[start:], whole_b[start:])
 
@@ -115,8 +117,8 @@ def check_template(tokenizer: Any, stops: Set[int]) -> None:
     """Raises ModelError unless the chat template ends an answer with exactly one stop token and begins with one BOS."""
     if not tokenizer.chat_template:
         raise ModelError(
-            f"{tokenizer.name_or_path}: the tokenizer has no chat template; train an instruction-tuned model, or add the "
-            "template that its answers were generated with"
+            f"{tokenizer.name_or_path}: the tokenizer has no chat template; train an instruction-tuned model, or add "
+            "the template that its answers were generated with"
         )
     user = Message(role="user", content="one")
     prompt = render(tokenizer, [user], add_generation_prompt=True)
@@ -124,8 +126,8 @@ def check_template(tokenizer: Any, stops: Set[int]) -> None:
     ends = sum(token in stops for token in whole[_common(prompt, whole) :])
     if ends != 1:
         raise ModelError(
-            f"{tokenizer.name_or_path}: the chat template ends an answer with {ends} stop tokens, exactly one was expected; "
-            "check `eos_token_id` in the model's generation_config.json against chat_template.jinja"
+            f"{tokenizer.name_or_path}: the chat template ends an answer with {ends} stop tokens, where exactly one was "
+            "expected; check `eos_token_id` in the model's generation_config.json against chat_template.jinja"
         )
     if tokenizer.bos_token_id is not None and prompt[:2] == [tokenizer.bos_token_id] * 2:
         raise ModelError(f"{tokenizer.name_or_path}: the chat template writes the beginning-of-sequence token twice")
