@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from constitution.model import Constitution
 from reports.behaviour import BehaviourTable, Outcome, PrincipleRow
-from reports.curves import Curve, Row, curve
+from reports.curves import Curve, Row, curve, last
 from reports.text import percent
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def training(rows: Sequence[Row]) -> str:
     figure = _figure(2.5)
     for index, (key, title) in enumerate(panels):
         axes = figure.add_axes((0.08 + 0.5 * index, 0.2, 0.4, 0.66))
-        _line(axes, curve(rows, key), "accent", "trained on")
+        _line(axes, curve(rows, key), "accent", "trained on", width=1.0)
         _line(axes, curve(rows, f"heldout_{key}"), "second", "held out", marker="o")
         _titled(axes, title)
         axes.set_xlabel("step", color=COLOURS["quiet"])
@@ -109,33 +109,41 @@ def training(rows: Sequence[Row]) -> str:
 
 
 def margins(rows: Sequence[Row], constitution: Constitution) -> str:
-    """Every principle's margin over the steps, as small multiples on one scale; empty without rows."""
-    curves = {p.id: curve(rows, "principles", p.id, "margin") for p in constitution.principles}
-    drawn = {name: points for name, points in curves.items() if points.steps}
-    if not drawn:
+    """Every principle's margin over the steps, as small multiples on one scale: thin the pairs of each step, thick
+    those held out. Empty without rows.
+    """
+    panels = [
+        (p.id, _margin(rows, "batch_principles", p.id), _margin(rows, "principles", p.id))
+        for p in constitution.principles
+    ]
+    panels = [panel for panel in panels if panel[1].steps or panel[2].steps]
+    if not panels:
         return ""
-    values = [value for points in drawn.values() for value in points.values] + [0.0]
+    values = [value for _, batch, heldout in panels for value in batch.values + heldout.values] + [0.0]
     pad = 0.08 * (max(values) - min(values) or 1.0)
-    lines = -(-len(drawn) // COLUMNS)
-    height = 1.5 * lines + 0.35
+    height = 1.5 * -(-len(panels) // COLUMNS) + 0.35
     figure = _figure(height)
-    for index, (name, points) in enumerate(drawn.items()):
+    for index, (name, batch, heldout) in enumerate(panels):
         line, column = divmod(index, COLUMNS)
         axes = figure.add_axes((0.08 + 0.315 * column, 1 - (1.5 * line + 1.25) / height, 0.27, 1.0 / height))
         axes.axhline(0, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)))
-        _line(axes, points, "accent", name)
+        _line(axes, batch, "accent", "trained on", width=1.0)
+        _line(axes, heldout, "second", "held out", marker="o")
         axes.set_ylim(min(values) - pad, max(values) + pad)
-        _titled(axes, _short(name))
-        axes.tick_params(labelleft=column == 0, labelbottom=index + COLUMNS >= len(drawn))
-        axes.set_xlabel("step" if index + COLUMNS >= len(drawn) else "", color=COLOURS["quiet"])
+        n = last(rows, "principles", name, "n")
+        _titled(axes, _short(name) if n is None else f"{_short(name, 18)}, n = {n:.0f}")
+        axes.tick_params(labelleft=column == 0, labelbottom=index + COLUMNS >= len(panels))
+        axes.set_xlabel("step" if index + COLUMNS >= len(panels) else "", color=COLOURS["quiet"])
     return _svg(figure, "margins", "Margin by step, one panel for each principle")
 
 
-def _line(axes: Axes, points: Curve, colour: str, label: str, marker: str = "") -> None:
+def _margin(rows: Sequence[Row], which: str, principle: str) -> Curve:
+    return curve(rows, which, principle, "margin")
+
+
+def _line(axes: Axes, points: Curve, colour: str, label: str, marker: str = "", width: float = 1.8) -> None:
     if points.steps:
-        axes.plot(
-            points.steps, points.values, color=COLOURS[colour], linewidth=1.8, label=label, marker=marker, markersize=4
-        )
+        axes.plot(points.steps, points.values, marker=marker, lw=width, ms=4, color=COLOURS[colour], label=label)
 
 
 def _titled(axes: Axes, title: str) -> None:

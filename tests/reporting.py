@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -18,13 +19,14 @@ from generate.pairs import PairCounts
 from generate.records import Pair, Prompt, Response
 from judge.agreement import compare_judges
 from judge.ask import collect_votes, judge_pairs
+from judge.interface import Judge
 from judge.judges import open_judge
 from judge.labels import label_pair
 from judge.records import Vote
 from judge.settings import RulesJudge
-from reports.behaviour import behaviour_table
+from reports.behaviour import BehaviourTable, behaviour_table
 from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
-from reports.labels import label_statistics
+from reports.labels import LabelStatistics, label_statistics
 from reports.settings import BehaviourSettings
 
 SETTINGS = BehaviourSettings(samples=2, resamples=500)
@@ -77,22 +79,27 @@ def _prompts(rng: random.Random, count: int, what: str, nasty: Sequence[str]) ->
 
 
 def _metrics(rng: random.Random, principles: Sequence[str], steps: int) -> tuple[dict[str, JsonValue], ...]:
+    """Lines as train/loop.py writes them: held-out figures every five steps only."""
+
+    def by_principle(n: int, done: float) -> dict[str, JsonValue]:
+        return {
+            p: {"n": n, "margin": (0.3 * k - 0.2) * done + rng.gauss(0, 0.5 / n), "decided": n, "accuracy": None}
+            for k, p in enumerate(principles)
+        }
+
     rows: list[dict[str, JsonValue]] = []
-    for step in range(0, steps + 1, 5):
+    for step in range(1, steps + 1):
         done = step / steps
         row: dict[str, JsonValue] = {
             "step": step,
-            "loss": math.log(2) - 0.12 * done + rng.gauss(0, 0.01) * done,
-            "lr": 1e-3 * (1 - done),
-            "accuracy": 0.5 + 0.3 * done,
-            "margin": 0.8 * done,
-            "principles": {
-                p: {"n": 8, "margin": (0.3 * k - 0.2) * done, "accuracy": 0.5 + 0.1 * done, "share": 1 / (k + 2)}
-                for k, p in enumerate(principles)
-            },
+            "learning_rate": 1e-3 * (1 - done),
+            "loss": math.log(2) - 0.12 * done + rng.gauss(0, 0.02) * done,
+            "accuracy": min(1.0, 0.5 + 0.3 * done + rng.gauss(0, 0.05)),
+            "batch_principles": by_principle(8, done),
         }
-        if step % 10 == 0:
+        if step % 5 == 0:
             row |= {"heldout_loss": math.log(2) - 0.08 * done, "heldout_accuracy": 0.5 + 0.2 * done}
+            row["principles"] = by_principle(40, done)
         rows.append(row)
     return tuple(rows)
 
@@ -110,60 +117,107 @@ def _second_votes(rng: random.Random, votes: Sequence[Vote], nasty: Sequence[str
     return tuple(second)
 
 
-def report_data(prompts: int = 30, heldout: int = 24, nasty: Sequence[str] = (), seed: int = 0) -> ReportData:
-    """`prompts` pairs, `heldout` held-out prompts; `nasty` strings go wherever a model or a person writes freely."""
-    rng = random.Random(seed)
-    law = constitution(f"The answer is short. {' '.join(nasty)}".strip())
-    asked = _prompts(rng, prompts, "train", nasty)
+def _provenance(model: str, judge: Judge, seed: int) -> Provenance:
+    return Provenance(
+        model=ModelRef(name=model, path="model", revision="4f1c" * 8),
+        judge="rules",
+        judge_kind="rules",
+        judge_digest=judge.digest,
+        seed=seed,
+        versions={"preceptor": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.19.0"},
+        stages=(
+            StageTime(stage="generate", seconds=141.2, peak_mib=2210),
+            StageTime(stage="judge", seconds=3.4, peak_mib=2210),
+            StageTime(stage="train", seconds=212.0, peak_mib=3140),
+        ),
+        started="2026-11-23T10:00:00+00:00",
+        finished="2026-11-23T10:11:42+00:00",
+    )
+
+
+class Judged(NamedTuple):
+    """What comes of the training prompts."""
+
+    pairs: tuple[JudgedPair, ...]
+    labels: LabelStatistics
+    opinion: SecondOpinion
+    judge: Judge
+
+
+def _judged(rng: random.Random, law: Constitution, asked: Sequence[Prompt], nasty: Sequence[str], seed: int) -> Judged:
     pairs = [
         Pair(prompt=p, a=_answer(rng, p, 0, 9, rng.choice([*nasty, ""])), b=_answer(rng, p, 1, 16, f"end {i}"))
         for i, p in enumerate(asked)
     ]
     judge = open_judge("rules", RulesJudge(kind="rules"), law)
-    tested = _prompts(rng, heldout, "heldout", nasty)
-    before = {
-        p.key: [_answer(rng, p, i, rng.randint(12, 30), rng.choice([*nasty, ""])) for i in range(2)] for p in tested
-    }
-    after = {
-        p.key: [_answer(rng, p, i, rng.randint(6, 20), rng.choice([*nasty, ""])) for i in range(2)] for p in tested
-    }
-    after[tested[0].key] = before[tested[0].key]
     with Store(Path(":memory:"), Vote) as store:
         judge_pairs(pairs, law, judge, store)
         votes = collect_votes(pairs, law, judge, store)
-    labels = [label_pair(pair, votes[pair.key], law, judge) for pair in pairs]
-    preferences = {
-        p.id: {
-            q.key: [min(1.0, max(0.0, rng.gauss(0.75 - 0.2 * k, 0.2))) for _ in range(2)]
-            for q in tested
-            if p.applies_to(q.tags)
-        }
-        for k, p in enumerate(law.principles)
-    }
     seen = pairs[:24]
-    second = {pair.key: {i: _second_votes(rng, group, nasty) for i, group in votes[pair.key].items()} for pair in seen}
-    flat = {key: [vote for group in groups.values() for vote in group] for key, groups in votes.items()}
+    second = {p.key: {i: _second_votes(rng, group, nasty) for i, group in votes[p.key].items()} for p in seen}
     agreement = compare_judges(seen, law, {pair.key: votes[pair.key] for pair in seen}, second)
+    labels = [label_pair(pair, votes[pair.key], law, judge) for pair in pairs]
+    flat = {key: tuple(v for group in groups.values() for v in group) for key, groups in votes.items()}
+    also = {key: tuple(v for group in groups.values() for v in group) for key, groups in second.items()}
+    everything = [vote for group in flat.values() for vote in group]
+    model = f"tiny {' '.join(nasty)}".strip()
+    return Judged(
+        tuple(
+            JudgedPair(pair=pair, label=label, votes=flat[pair.key], second_votes=also.get(pair.key, ()))
+            for pair, label in zip(pairs, labels, strict=True)
+        ),
+        label_statistics(law, pairs, everything, labels, SETTINGS, seed),
+        SecondOpinion(judge="small", model=model, pairs=len(seen), rows=tuple(agreement)),
+        judge,
+    )
+
+
+def _answers(
+    rng: random.Random, law: Constitution, tested: Sequence[Prompt], nasty: Sequence[str]
+) -> list[HeldOutAnswers]:
+    """The trained model is shorter; preferences fall from the first principle to the last; one prompt is unmoved."""
+    found = []
+    for number, prompt in enumerate(tested):
+        before, after = (
+            tuple(_answer(rng, prompt, i, rng.randint(*words), rng.choice([*nasty, ""])) for i in range(2))
+            for words in ((12, 30), (6, 20))
+        )
+        preferences = {
+            p.id: tuple(min(1.0, max(0.0, rng.gauss(0.75 - 0.2 * k, 0.2))) for _ in range(2))
+            for k, p in enumerate(law.principles)
+            if p.applies_to(prompt.tags)
+        }
+        found.append(
+            HeldOutAnswers(
+                prompt=prompt, before=before, after=before if number == 0 else after, preferences=preferences
+            )
+        )
+    return found
+
+
+def _table(law: Constitution, answers: Sequence[HeldOutAnswers], seed: int) -> BehaviourTable:
+    preferences = {
+        p.id: {each.prompt.key: each.preferences[p.id] for each in answers if p.id in each.preferences}
+        for p in law.principles
+    }
+    before = {each.prompt.key: each.before for each in answers}
+    after = {each.prompt.key: each.after for each in answers}
+    return behaviour_table([each.prompt for each in answers], before, after, preferences, SETTINGS, seed)
+
+
+def report_data(prompts: int = 30, heldout: int = 24, nasty: Sequence[str] = (), seed: int = 0) -> ReportData:
+    """`prompts` pairs, `heldout` held-out prompts; `nasty` strings go wherever a model or a person writes freely."""
+    rng = random.Random(seed)
     awkward = " ".join(nasty)
+    law = constitution(f"The answer is short. {awkward}".strip())
+    judged = _judged(rng, law, _prompts(rng, prompts, "train", nasty), nasty, seed)
+    answers = _answers(rng, law, _prompts(rng, heldout, "heldout", nasty), nasty)
+    model = f"bundled:smollm2-135m-instruct {awkward}".strip()
     return ReportData(
         name=f"plain-speech {awkward}".strip(),
-        config={"name": awkward or "plain-speech", "model": "bundled:smollm2-135m-instruct", "seed": seed},
+        config={"name": awkward or "plain-speech", "model": model, "seed": seed},
         constitution=law,
-        provenance=Provenance(
-            model=ModelRef(name=f"bundled:smollm2-135m-instruct {awkward}".strip(), path="model", revision="4f1c" * 8),
-            judge="rules",
-            judge_kind="rules",
-            judge_digest=judge.digest,
-            seed=seed,
-            versions={"preceptor": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.19.0"},
-            stages=(
-                StageTime(stage="generate", seconds=141.2, peak_mib=2210),
-                StageTime(stage="judge", seconds=3.4, peak_mib=2210),
-                StageTime(stage="train", seconds=212.0, peak_mib=3140),
-            ),
-            started="2026-11-23T10:00:00+00:00",
-            finished="2026-11-23T10:11:42+00:00",
-        ),
+        provenance=_provenance(model, judged.judge, seed),
         generation=PairCounts(
             prompts=prompts,
             responses=4 * prompts,
@@ -173,29 +227,11 @@ def report_data(prompts: int = 30, heldout: int = 24, nasty: Sequence[str] = (),
             prompts_without_pair=0,
             pairs=prompts,
         ),
-        labels=label_statistics(law, pairs, [v for group in flat.values() for v in group], labels, SETTINGS, seed),
+        labels=judged.labels,
         training=_metrics(rng, [p.id for p in law.principles], 60),
-        behaviour=behaviour_table(tested, before, after, preferences, SETTINGS, seed),
-        second_opinion=SecondOpinion(
-            judge="small", model=f"tiny {awkward}".strip(), pairs=len(seen), rows=tuple(agreement)
-        ),
-        pairs=tuple(
-            JudgedPair(
-                pair=pair,
-                label=label,
-                votes=tuple(flat[pair.key]),
-                second_votes=tuple(v for group in second.get(pair.key, {}).values() for v in group),
-            )
-            for pair, label in zip(pairs, labels, strict=True)
-        ),
-        answers=tuple(
-            HeldOutAnswers(
-                prompt=p,
-                before=tuple(before[p.key]),
-                after=tuple(after[p.key]),
-                preferences={i: tuple(by_key[p.key]) for i, by_key in preferences.items() if p.key in by_key},
-            )
-            for p in tested
-        ),
+        behaviour=_table(law, answers, seed),
+        second_opinion=judged.opinion,
+        pairs=judged.pairs,
+        answers=tuple(answers),
         notes=(awkward,) if awkward else (),
     )

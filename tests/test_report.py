@@ -234,6 +234,24 @@ def test_a_run_without_second_opinion_or_metrics_has_a_page_too(data: ReportData
     assert "No training metrics were recorded." in text
 
 
+def test_one_held_out_prompt_gives_a_page_without_intervals() -> None:
+    page = Page(render(report_data(prompts=3, heldout=1)))
+    assert "no interval" in page.text
+    assert [svg["aria-label"] for svg in page.named("svg")][0].startswith("Training")
+    assert "Not measured" in page.text
+
+
+def test_a_principle_that_could_not_be_judged_is_listed_as_such(data: ReportData) -> None:
+    first, *others = data.behaviour.principles
+    lost = first.model_copy(
+        update={"win_rate": None, "outcome": "unmeasured", "comparisons": 0, "failed": 48, "p": None, "p_holm": None}
+    )
+    table = data.behaviour.model_copy(update={"principles": (lost, *others)})
+    broken = data.model_copy(update={"behaviour": table})
+    assert "short-answer: 48 comparisons failed, none is left." in re.sub(r"\s+", " ", Page(render(broken)).text)
+    assert any("not measured, 48 comparisons failed" in line for line in summary_lines(broken))
+
+
 def test_the_json_twin_is_the_data(nasty_data: ReportData, tmp_path: Path) -> None:
     paths = write_twins(nasty_data, tmp_path)
     assert sorted(path.name for path in paths) == sorted(path.name for path in tmp_path.iterdir())
@@ -256,7 +274,8 @@ def test_the_csv_twins_hold_the_tables(data: ReportData, tmp_path: Path) -> None
     labels = read_csv(tmp_path / "labels.csv")
     assert [int(row["pivotal"]) for row in labels] == [row.pivotal for row in data.labels.principles]
     training = read_csv(tmp_path / "training.csv")
-    assert float(training[-1]["principles.no-filler.margin"]) == pytest.approx(0.7)
+    assert [float(row["loss"]) for row in training] == [row["loss"] for row in data.training]
+    assert [row["step"] for row in training if row["principles.no-filler.margin"]] == [str(s) for s in range(5, 61, 5)]
     agreement = read_csv(tmp_path / "agreement.csv")
     assert data.second_opinion
     assert [int(row["agreement.n"]) for row in agreement] == [row.agreement.n for row in data.second_opinion.rows]
