@@ -7,12 +7,13 @@ determined it, so a run that is continued, or another run that shares the file, 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from constitution.errors import StoreError
 
@@ -27,51 +28,70 @@ class Store(Generic[RecordT]):
         """Open or create the file. Raises StoreError if it is damaged or of another schema version."""
         self.path = path
         self._type = record_type
-        try:
+        with self._explained():
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            version = self._version()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._prepare()
-        except sqlite3.DatabaseError as error:
+            if version == 0:
+                self._create()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """SQLite's errors and unreadable records as StoreErrors: what can be tried again, and what is damaged."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # locked, full, read-only, no such folder
+            raise StoreError(f"{self.path}: cannot be used now ({error}); nothing was deleted.") from error
+        except (sqlite3.DatabaseError, ValidationError) as error:
+            reason = str(error).partition("\n")[0]
             raise StoreError(
-                f"{path}: not a usable store ({error}). Move it away to have its records computed again; "
+                f"{self.path}: not a usable store ({reason}). Move it away to have its records computed again; "
                 "nothing was deleted."
             ) from error
 
-    def _prepare(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+    def _version(self) -> int:
+        """0 for a new file. Raises StoreError, before anything is written, for a file that is not ours to write to."""
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if version not in (0, SCHEMA_VERSION):
             raise StoreError(f"{self.path}: written by schema version {version}, this program reads {SCHEMA_VERSION}")
-        with self._db:
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID"
-            )
-            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        tables = [name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if version == 0 and set(tables) - {"records"}:  # another process may just be creating ours
+            raise StoreError(f"{self.path}: a database of another program (tables: {', '.join(sorted(tables))})")
+        return version
+
+    def _create(self) -> None:
+        self._db.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
+        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def get(self, keys: Iterable[str]) -> dict[str, RecordT]:
-        """The records that exist among `keys`."""
+        """The records that exist among `keys`. Raises StoreError if the file is damaged."""
         found: dict[str, RecordT] = {}
-        for key in keys:
-            row = self._db.execute("SELECT body FROM records WHERE key = ?", (key,)).fetchone()
-            if row is not None:
-                found[key] = self._type.model_validate_json(row[0])
+        with self._explained():
+            for key in keys:
+                row = self._db.execute("SELECT body FROM records WHERE key = ?", (key,)).fetchone()
+                if row is not None:
+                    found[key] = self._type.model_validate_json(row[0])
         return found
 
     def put(self, records: Mapping[str, RecordT]) -> None:
-        """Commit a batch: after this returns, a kill -9 loses none of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO records VALUES (?, ?)",
-                [(key, record.model_dump_json()) for key, record in records.items()],
-            )
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        """Commit a batch: after this returns, a kill -9 loses none of it. Raises StoreError if it cannot be written."""
+        with self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO records VALUES (?, ?)",
+                    ((key, record.model_dump_json()) for key, record in records.items()),
+                )
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                    self._db.execute("ROLLBACK")
+                raise
 
     def __len__(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM records").fetchone()[0])
+        with self._explained():
+            return int(self._db.execute("SELECT count(*) FROM records").fetchone()[0])
 
     def close(self) -> None:
         """Close the file; its write-ahead log is folded in."""
