@@ -237,7 +237,7 @@ def test_a_run_without_second_opinion_or_metrics_has_a_page_too(data: ReportData
 def test_one_held_out_prompt_gives_a_page_without_intervals() -> None:
     page = Page(render(report_data(prompts=3, heldout=1)))
     assert "no interval" in page.text
-    assert [svg["aria-label"] for svg in page.named("svg")][0].startswith("Training")
+    assert page.named("svg")[0]["aria-label"].startswith("Training")
     assert "Not measured" in page.text
 
 
