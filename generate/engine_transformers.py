@@ -17,6 +17,7 @@ from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.engine import Completion, Conversation, ModelRef, Readout, Sampling
 from generate.quiet import quiet_transformers
+from generate.readout import missing_mass
 from generate.settings import TransformersEngine
 from generate.tokens import encode, hub_revision, load_tokenizer, spellings
 
@@ -190,13 +191,6 @@ class TransformersRunner:
             ) from None
         self.batch_size = failed // 2
         return self.batch_size
-
-
-def missing_mass(logps: Sequence[float]) -> float:
-    """The probability on none of the choices, from their log-probabilities; rounding kept within 0 and 1."""
-    import math
-
-    return min(1.0, max(0.0, 1.0 - math.fsum(math.exp(logp) for logp in logps)))
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
