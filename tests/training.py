@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from generate.engine import ModelRef
+from generate.quiet import quiet_transformers
 from generate.records import Message
 from judge.records import Share
 from train.policy import Policy, load_reference
@@ -71,8 +72,9 @@ def save_tiny_model(folder: Path, **changes: object) -> ModelRef:
     with torch.random.fork_rng():
         torch.manual_seed(7)
         model = LlamaForCausalLM(LlamaConfig(**(settings | changes)))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return ModelRef(name="tiny", path=str(folder), revision="tiny-7")
 
 

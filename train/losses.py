@@ -68,7 +68,7 @@ def pair_loss(settings: TrainSettings) -> PairLoss:
 
 
 def margins(changes_B_2: Tensor, lengths_B_2: Tensor, averaged: bool) -> Tensor:
-    """h of each pair [B] from log pi - log pi_ref of its answers, each divided by its length in tokens if `averaged`."""
+    """h of each pair [B] from log pi - log pi_ref of its answers, each over its length in tokens if `averaged`."""
     per_answer_B_2 = changes_B_2 / lengths_B_2 if averaged else changes_B_2
     return per_answer_B_2[:, 0] - per_answer_B_2[:, 1]
 

@@ -1,4 +1,4 @@
-"""The model in training: loaded in one dtype, frozen, with a LoRA adapter in float32. It stays in eval mode: no dropout.
+"""The model in training: loaded in one dtype, frozen, with a LoRA adapter in float32. Always in eval mode: no dropout.
 
 With `upper_layers` autograd keeps nothing below the first adapted layer, since nothing there asks for a gradient.
 """

@@ -1,7 +1,7 @@
 """Pairs as rows of tokens. Two layouts, with the same log-probabilities:
 
-    shared     [prompt a b | prompt a b | ...]   one row, no padding; b's positions restart after its prompt. a and b see
-                                                 their prompt, not each other, nor another pair: attention.py
+    shared     [prompt a b | prompt a b | ...]   one row, no padding; b's positions restart after its prompt. a and b
+                                                 see their prompt, not each other, nor another pair: attention.py
     separate   [prompt a ..], [prompt b ..]      two rows a pair, padded: for models that cannot have the first
 
 Shapes: R rows of T tokens, N answer tokens, B pairs, 2 the answers a and b, Q and K query and key positions.

@@ -104,8 +104,8 @@ def check_first_step(trainee: Trainee, pairs: Sequence[TokenPair], moved: Moved)
     if not found.max_change <= found.tolerance:
         raise ModelError(
             f"before the first step the policy must equal its reference, but an answer's log-probability differs by "
-            f"{found.max_change:.2g} nats a token (at most {found.tolerance:.0e} is rounding): the stored reference was "
-            "made with other weights or arithmetic; delete the run's references file to have it computed again"
+            f"{found.max_change:.2g} nats a token (at most {found.tolerance:.0e} is rounding): the stored reference "
+            "was made with other weights or arithmetic; delete the run's references file to have it computed again"
         )
     return found
 

@@ -126,8 +126,8 @@ def check_template(tokenizer: Any, stops: Set[int]) -> None:
     ends = sum(token in stops for token in whole[_common(prompt, whole) :])
     if ends != 1:
         raise ModelError(
-            f"{tokenizer.name_or_path}: the chat template ends an answer with {ends} stop tokens, where exactly one was "
-            "expected; check `eos_token_id` in the model's generation_config.json against chat_template.jinja"
+            f"{tokenizer.name_or_path}: the chat template ends an answer with {ends} stop tokens, where exactly one "
+            "was expected; check `eos_token_id` in the model's generation_config.json against chat_template.jinja"
         )
     if tokenizer.bos_token_id is not None and prompt[:2] == [tokenizer.bos_token_id] * 2:
         raise ModelError(f"{tokenizer.name_or_path}: the chat template writes the beginning-of-sequence token twice")
