@@ -94,7 +94,7 @@ def _wrong_value(place: Place, detail: Details, top: Position) -> list[Fault]:
         said = str(context["error"])
         return [Fault(at, said if isinstance(place.node, Mapping) or not place.name else f"`{place.name}`: {said}")]
     if bound := _BOUNDS.get(kind):
-        message = f"must be {bound.words} {context[bound.field]:.12g}, found {place.node.source}"  # type: ignore[union-attr]
+        message = f"must be {bound.words} {context[bound.field]:.12g}, found {found(place.node)}"
     elif size := _SIZES.get(kind):
         if isinstance(place.node, Sequence) and len(place.node.items) > context["actual_length"]:
             return []  # pydantic counts only the items without a fault
@@ -116,12 +116,8 @@ def _wrong_tag(place: Place, discriminator: str) -> list[Fault]:
     if entry := node.entries.get(discriminator):
         if isinstance(entry.node, Unusable):
             return []
-        return [
-            Fault(
-                entry.node.at,
-                f"`{discriminator}`: {wrong_type('literal_error', place._replace(node=entry.node), closest, tags)}",
-            )
-        ]
+        said = wrong_type("literal_error", place._replace(node=entry.node), closest, tags)
+        return [Fault(entry.node.at, f"`{discriminator}`: {said}")]
     if node.incomplete:
         return []
     strangers = [key for key in node.entries if key not in keys_at(place.type)]

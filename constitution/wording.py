@@ -88,7 +88,7 @@ def _choice_hint(node: Node | None, names: SequenceLike[str], closest: Closest) 
     if not isinstance(node, Scalar) or node.value is None:
         return ""
     if node.source in names:
-        return f'; put it in quotes: "{node.source}"'
+        return _quote_hint(node)
     meant = closest(node.source, names)
     return f"; did you mean `{meant}`?" if meant else ""
 
@@ -99,19 +99,22 @@ def _hint(kind: str, place: Place) -> str:
     if not isinstance(node, Scalar) or node.source == "":
         return ""
     if kind == "string_type":
-        return f'; put it in quotes: "{node.source}"'
+        return _quote_hint(node)
     word = node.source.casefold()
     if kind.startswith("bool") and word in _TRUE | _FALSE:
-        return (
-            f"; write {'true' if word in _TRUE else 'false'}{' without quotes' if isinstance(node.value, str) else ''}"
-        )
+        quoted = " without quotes" if isinstance(node.value, str) else ""
+        return f"; write {'true' if word in _TRUE else 'false'}{quoted}"
     if kind.startswith(("int", "float")) and isinstance(node.value, Ambiguous):
         return "; write a plain decimal number"
     if kind.startswith(("int", "float")) and isinstance(node.value, str) and _is_number(node.value):
         return "; take the quotes away"
     if kind in ("tuple_type", "list_type") and isinstance(node.value, str):
-        return f"; a list is written in brackets: [{node.source}]"
+        return f"; a list is written in brackets: [{node.source}]" if len(node.source) <= LONGEST_QUOTE else ""
     return ""
+
+
+def _quote_hint(node: Scalar) -> str:
+    return f'; put it in quotes: "{node.source}"' if len(node.source) <= LONGEST_QUOTE else "; put it in quotes"
 
 
 def _keys_hint(place: Place) -> str:

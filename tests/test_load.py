@@ -77,13 +77,14 @@ BAD = [
     Bad("Be brief.", "[Be, brief]", "4:11: `text`: expected text, found a list"),
     Bad("Be brief.", "x" * 4001, "4:11: `text`: may have at most 4000 characters"),
     Bad("weight: 2", 'weight: "2"', "5:13: `weight`: expected a number, found the text `2`; take the quotes away"),
+    Bad("Be brief.", "9" * 101, f"4:11: `text`: expected text, found `{'9' * 40}…`, which YAML may read as a number of 101 digits; put it in quotes"),
     Bad("weight: 2", "weight: heavy", "5:13: `weight`: expected a number, found the text `heavy`"),
     Bad("weight: 2", "weight: 012", "5:13: `weight`: expected a number, found `012`, which YAML may read as the number 10; write a plain decimal number"),
     Bad("weight: 2", "weight: true", "5:13: `weight`: expected a number, found `true`"),
-    Bad("weight: 2", "weight: -0.5", "5:13: `weight`: must be at least 0, found -0.5"),
+    Bad("weight: 2", "weight: -0.5", "5:13: `weight`: must be at least 0, found the number `-0.5`"),
     Bad("weight: 2", "weight: .inf", "5:13: `weight`: expected a number, found `.inf`, which YAML may read as a number that is not finite; write a plain decimal number"),
     Bad("max: 40", "max: 40.5", "6:31: `max`: expected a whole number, found the number `40.5`"),
-    Bad("max: 40", "max: 0", "6:31: `max`: must be above 0, found 0"),
+    Bad("max: 40", "max: 0", "6:31: `max`: must be above 0, found the number `0`"),
     Bad("weight: 2", "polarity: agains", "5:15: `polarity`: expected one of `for`, `against`, found the text `agains`; did you mean `against`?"),
     Bad("weight: 2", "scope: kitchen", "5:12: `scope`: expected a list, found the text `kitchen`; a list is written in brackets: [kitchen]"),
     Bad("weight: 2", "scope: [a, 3]", '5:16: `scope[1]`: expected text, found the number `3`; put it in quotes: "3"'),
@@ -112,7 +113,7 @@ RUN_BAD = {
     "judges:\n  big: {kind: llm, model: m, engin: e}\n": "6:30: unknown key `engin`; did you mean `engine`?",
     "train: {loss: dpo, tau: 0.2}\n": "5:8: `tau` belongs to loss `ipo`; loss `dpo` uses `beta`",
     "train: {lora: {rank: 3}}\n": "5:16: unknown key `rank`; allowed here: `alpha`, `r`, `target_modules`, `upper_layers`",
-    "seed: 2147483648\n": "5:7: `seed`: must be below 2147483648, found 2147483648",
+    "seed: 2147483648\n": "5:7: `seed`: must be below 2147483648, found the number `2147483648`",
 }  # fmt: skip
 
 
