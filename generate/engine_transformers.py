@@ -2,8 +2,8 @@
 
     engine = open_engine("embedded", TransformersEngine(type="transformers"), resolve_model("bundled:..."))
 
-A text is what its tokens decode to without special tokens; nothing is stripped, so that training sees the very answer that
-was sampled. Shapes: B rows, T columns, V vocabulary.
+A text is what its tokens decode to without special tokens; nothing is stripped, so that training sees the very answer
+that was sampled. Shapes: B rows, T columns, V vocabulary.
 """
 
 from __future__ import annotations
@@ -163,10 +163,8 @@ class TransformersRunner:
             for logps, row in zip(logps_B_C.tolist(), rows, strict=True)
         ]
 
-    def _in_batches(
-        self, rows: Rows, size: int, run: Callable[[int, Rows], list[ResultT]]
-    ) -> list[ResultT]:
-        """`run` over batches of neighbours in sorted order; results in the order of `rows`. Halves what does not fit."""
+    def _in_batches(self, rows: Rows, size: int, run: Callable[[int, Rows], list[ResultT]]) -> list[ResultT]:
+        """`run` over batches of neighbours in sorted order; results in the order of `rows`. Halves what fails."""
         order = sorted(range(len(rows)), key=lambda i: (len(rows[i]) // 16, rows[i]))
         results: dict[int, ResultT] = {}
         start = 0
@@ -186,8 +184,8 @@ class TransformersRunner:
     def _smaller(self, failed: int) -> int:
         if failed == 1:
             raise ModelError(
-                f"`{self.model.name}` ran out of memory on a single prompt: lower max_new_tokens, shorten the prompts, or "
-                "take a smaller model or `dtype: bfloat16`"
+                f"`{self.model.name}` ran out of memory on a single prompt: lower max_new_tokens, shorten the prompts, "
+                "or take a smaller model or `dtype: bfloat16`"
             ) from None
         self.batch_size = failed // 2
         return self.batch_size
@@ -198,7 +196,9 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     import torch
 
     said = str(error)
-    return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in said or "not enough memory" in said
+    return (
+        isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in said or "not enough memory" in said
+    )
 
 
 def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:

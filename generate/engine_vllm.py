@@ -2,8 +2,8 @@
 
     engine = open_engine("fast", VllmEngine(type="vllm"), resolve_model("org/model"))
 
-Prompts go in as token ids made by generate/tokens.py, so both engines read the very same prompt. vLLM keeps the keys and
-values of prompts' beginnings itself: prompts that begin alike should be neighbours in one call, which is all it takes.
+Prompts go in as token ids made by generate/tokens.py, so both engines read the very same prompt. vLLM keeps the keys
+and values of prompts' beginnings itself: prompts that begin alike should be neighbours in one call, which is all it takes.
 """
 
 from __future__ import annotations

@@ -79,7 +79,9 @@ def _refuse_foreign_code(name: str, config_file: Path) -> None:
 
 def _resolve_hub(name: str, revision: str | None) -> ModelRef:
     if not HUB_ID.match(name):
-        raise ModelError(f"`{name}` is neither `bundled:...`, nor an existing folder, nor a Hugging Face id like `org/name`")
+        raise ModelError(
+            f"`{name}` is neither `bundled:...`, nor an existing folder, nor a Hugging Face id like `org/name`"
+        )
     commit = _cached_commit(name, revision or "main") or _remote_commit(name, revision)
     from httpx import HTTPError
     from huggingface_hub import hf_hub_download

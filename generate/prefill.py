@@ -2,8 +2,8 @@
 
     row of a batch:   | padding | shared prefix, from the cache | padding | its own tokens |
 
-Padding is masked and takes no position, so a row's result is that of the row alone. K principles asked about one pair of
-answers share all but the principle, and n samples of one prompt all but its last token.
+Padding is masked and takes no position, so a row's result is that of the row alone. K principles asked about one pair
+of answers share all but the principle, and n samples of one prompt all but its last token.
 
 Shapes: B rows, P cached columns, S own columns, H key-value heads, D head size.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +20,8 @@ class Group(NamedTuple):
 
 def shared_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     """The number of equal tokens at the start."""
-    return len(os.path.commonprefix([list(first), list(second)]))
+    equal = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    return sum(1 for _ in equal)
 
 
 def group_by_prefix(rows: Sequence[Sequence[int]]) -> list[Group]:
@@ -30,7 +31,7 @@ def group_by_prefix(rows: Sequence[Sequence[int]]) -> list[Group]:
     prefix, since the last position's prediction is what a prefill is for. Rows should be sorted, so that those with a
     common beginning are neighbours; any order is correct.
     """
-    common = [shared_prefix(a, b) for a, b in zip(rows, rows[1:], strict=False)]
+    common = [shared_prefix(a, b) for a, b in itertools.pairwise(rows)]
     best: list[tuple[int, Group | None]] = [(0, None)]
     for stop in range(1, len(rows) + 1):
         prefix, tokens = len(rows[stop - 1]) - 1, 0

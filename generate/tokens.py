@@ -1,4 +1,4 @@
-"""Conversations to token ids and choices to their spellings; the same for every engine, so that engines can be compared.
+"""Conversations to token ids and choices to their spellings; the same for every engine, so that they compare.
 
 A conversation is rendered by the model's own chat template, up to the place where the assistant's turn begins.
 """
@@ -61,8 +61,8 @@ def _encode_one(
         raise DataError(f"the model's chat template refuses the prompt that starts `{start}`: {error}") from error
     if len(ids) + new_tokens > context:
         raise DataError(
-            f"the prompt that starts `{start}` has {len(ids)} tokens; with {new_tokens} more for the answer that exceeds "
-            f"the model's {context}: shorten the prompt or lower max_new_tokens"
+            f"the prompt that starts `{start}` has {len(ids)} tokens; with {new_tokens} more for the answer that "
+            f"exceeds the model's {context}: shorten the prompt or lower max_new_tokens"
         )
     return [int(i) for i in ids]
 
@@ -82,5 +82,7 @@ def spellings(tokenizer: PreTrainedTokenizerBase, choices: Sequence[str]) -> lis
             found.append(token_id)
     for choice, ids in wanted.items():
         if not ids:
-            raise DataError(f"the choice `{choice}` is more than one token for this model: use a shorter one, such as A")
+            raise DataError(
+                f"the choice `{choice}` is more than one token for this model: use a shorter one, such as A"
+            )
     return list(wanted.values())
