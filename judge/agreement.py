@@ -10,8 +10,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from constitution.identity import seed_from
 from constitution.model import Constitution, Principle
 from constitution.record import Record
@@ -187,6 +185,8 @@ def bootstrapped_kappa(table: Table) -> Kappa:
 
     The seed comes from the table, so the same votes always give the same interval. Draws without a kappa are left out.
     """
+    import numpy as np
+
     value = cohens_kappa(table)
     if value is None:
         return Kappa(value=None, low=None, high=None)
