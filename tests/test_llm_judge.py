@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from transformers import PreTrainedTokenizerBase
 
 from constitution.errors import JudgeError
 from constitution.model import Constitution
@@ -40,24 +41,36 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def leaning_model(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
-    """The random model, with output rows for A and B that give the two letters most of the probability."""
+    """The random model, with output rows for A and B fitted to give the two letters most of the probability here."""
     import torch
     from transformers import AutoModelForCausalLM
 
     tokenizer = load_tokenizer(tiny_model)
     model = AutoModelForCausalLM.from_pretrained(tiny_model.path)
-    chat = [{"role": "user", "content": "Say only A or B."}]
-    ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False)
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        hidden_D = model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+        last = [model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1] for ids in _prompts(tokenizer)]
+        fit_D_N = torch.linalg.pinv(torch.stack(last))
         for letter_ids in spellings(tokenizer, ["A", "B"]):
-            row_D = 12 * hidden_D / hidden_D.square().sum() + 0.3 * torch.randn(len(hidden_D), generator=noise)
-            model.lm_head.weight[letter_ids[0]] = row_D
+            model.lm_head.weight[letter_ids[0]] = fit_D_N @ (16 + torch.randn(len(last), generator=noise))
     folder = tmp_path_factory.mktemp("leaning")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return resolve_model(str(folder))
+
+
+def _prompts(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+    """Token ids of everything that the tests below ask with the read-out `direct`."""
+    template = load_template("small")
+    chats = [
+        [message.model_dump() for message in render(template, pair, principle, order, "direct", 4000).messages]
+        for pair in PAIRS
+        for principle in CONSTITUTION.principles
+        for order in ("ab", "ba")
+    ]
+    return [
+        tokenizer.apply_chat_template(c, add_generation_prompt=True, tokenize=True, return_dict=False) for c in chats
+    ]
 
 
 @pytest.fixture(scope="module")
