@@ -44,7 +44,8 @@ def build_once(target: Path, build: Callable[[Path], None]) -> Path:
     """`target`, a folder that `build` fills if it does not exist yet.
 
     `build` is given an unfinished folder beside it, which is renamed when all its files are on disk: `target` is whole
-    or absent. Of several processes one builds and the others wait; a crash releases the lock and its remains are removed.
+    or absent. Of several processes one builds and the others wait; a crash releases the lock, and the next build
+    removes what it left.
     """
     if target.is_dir():
         return target

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.engine import Completion, Conversation, ModelRef, Readout, Sampling
-from generate.quiet import quiet_transformers
+from generate.quiet import first_line, quiet_transformers
 from generate.readout import missing_mass
 from generate.settings import TransformersEngine
 from generate.tokens import encode, hub_revision, load_tokenizer, spellings
@@ -60,7 +60,9 @@ class TransformersRunner:
         def run(start: int, batch: Rows) -> list[Completion]:
             return self._generate(batch, sampling, seed_from(seed, start))
 
-        answers = self._in_batches(rows, self.batch_size, run)
+        # Rows of one length together: their padding would be carried through every step of decoding.
+        order = sorted(range(len(rows)), key=lambda place: (len(rows[place]), rows[place]))
+        answers = self._in_batches(rows, order, self.batch_size, run)
         return [answers[i * n : (i + 1) * n] for i in range(len(prompts))]
 
     def read_choices(self, conversations: Sequence[Conversation], choices: Sequence[str]) -> list[Readout]:
@@ -72,7 +74,8 @@ class TransformersRunner:
         def run(start: int, batch: Rows) -> list[Readout]:
             return self._read(batch, tokens)
 
-        return self._in_batches(prompts, max(1, min(self.batch_size, PREFILL_TOKENS // longest)), run)
+        size = max(1, min(self.batch_size, PREFILL_TOKENS // longest))
+        return self._in_batches(prompts, self._prefix_order(prompts), size, run)
 
     def complete_json(
         self, conversations: Sequence[Conversation], schema: type[BaseModel], max_new_tokens: int, seed: int
@@ -87,7 +90,7 @@ class TransformersRunner:
         def run(start: int, batch: Rows) -> list[Completion]:
             return self._generate(batch, sampling, 0, [JsonConstraint(index, masks)])
 
-        return self._in_batches(prompts, self.batch_size, run)
+        return self._in_batches(prompts, self._prefix_order(prompts), self.batch_size, run)
 
     def close(self) -> None:
         """Drop the weights and give the accelerator's memory back."""
@@ -163,9 +166,14 @@ class TransformersRunner:
             for logps, row in zip(logps_B_C.tolist(), rows, strict=True)
         ]
 
-    def _in_batches(self, rows: Rows, size: int, run: Callable[[int, Rows], list[ResultT]]) -> list[ResultT]:
-        """`run` over batches of neighbours in sorted order; results in the order of `rows`. Halves what fails."""
-        order = sorted(range(len(rows)), key=lambda i: (len(rows[i]) // 16, rows[i]))
+    def _prefix_order(self, rows: Rows) -> list[int]:
+        """An order in which rows with a common beginning are neighbours; by length where they cannot share it."""
+        return sorted(range(len(rows)), key=lambda place: list(rows[place]) if self._share else [len(rows[place])])
+
+    def _in_batches(
+        self, rows: Rows, order: Sequence[int], size: int, run: Callable[[int, Rows], list[ResultT]]
+    ) -> list[ResultT]:
+        """`run` over batches of neighbours in `order`; results in the order of `rows`. Halves what is out of memory."""
         results: dict[int, ResultT] = {}
         start = 0
         while start < len(order):
@@ -210,7 +218,7 @@ def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> 
                 model.path, revision=hub_revision(model), dtype=dtype, use_safetensors=True, trust_remote_code=False
             )
         except (OSError, ValueError) as error:
-            raise ModelError(f"the model `{model.name}` cannot be loaded: {error}") from error
+            raise ModelError(f"the model `{model.name}` cannot be loaded: {first_line(error)}") from error
     loaded.requires_grad_(False)
     # What a model's author found a good default (temperature, top-k, penalties) must not leak into our samples.
     loaded.generation_config = GenerationConfig(eos_token_id=loaded.generation_config.eos_token_id)

@@ -3,7 +3,7 @@
     engine = open_engine("fast", VllmEngine(type="vllm"), resolve_model("org/model"))
 
 Prompts go in as token ids made by generate/tokens.py, so both engines read the very same prompt. vLLM keeps the keys
-and values of prompts' beginnings itself: prompts that begin alike should be neighbours in one call, which is all it takes.
+and values of prompts' beginnings itself: all it takes is that prompts that begin alike are neighbours in one call.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from constitution.errors import ModelError
 from constitution.identity import canonical_json, seed_from
 from generate.engine import Completion, Conversation, ModelRef, Readout, Sampling
+from generate.quiet import first_line
 from generate.readout import missing_mass, sum_spellings
 from generate.settings import VllmEngine
 from generate.tokens import encode, hub_revision, load_tokenizer, spellings
@@ -43,7 +44,7 @@ class VllmRunner:
         try:
             self._llm: Any = self._vllm.LLM(**_engine_arguments(settings, model, self._context))
         except (OSError, ValueError, RuntimeError) as error:
-            raise ModelError(f"vLLM cannot start with the model `{model.name}`: {error}") from error
+            raise ModelError(f"vLLM cannot start with the model `{model.name}`: {first_line(error)}") from error
 
     def sample(
         self, conversations: Sequence[Conversation], n: int, sampling: Sampling, seed: int
@@ -156,7 +157,7 @@ def _model_context(model: ModelRef) -> int:
     try:
         config = AutoConfig.from_pretrained(model.path, revision=hub_revision(model), trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise ModelError(f"the configuration of `{model.name}` cannot be loaded: {error}") from error
+        raise ModelError(f"the configuration of `{model.name}` cannot be loaded: {first_line(error)}") from error
     return int(config.get_text_config().max_position_embeddings)
 
 

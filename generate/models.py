@@ -18,6 +18,7 @@ from constitution.errors import ModelError
 from generate.bundled import resolve_bundled
 from generate.cache import content_digest
 from generate.engine import ModelRef
+from generate.quiet import first_line
 
 HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$", re.ASCII)
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
@@ -116,8 +117,7 @@ def _remote_commit(name: str, revision: str | None) -> str:
 
 def _unreachable(name: str, revision: str | None, error: Exception) -> ModelError:
     at = f" at revision `{revision}`" if revision else ""
-    reason = str(error).strip().splitlines()
     return ModelError(
         f"the Hugging Face model `{name}`{at} is not in the local cache and could not be fetched "
-        f"({reason[0] if reason else type(error).__name__}): check the name and the network, or give a local folder"
+        f"({first_line(error)}): check the name and the network, or give a local folder"
     )

@@ -1,4 +1,4 @@
-"""Keep libraries' own progress bars and notices away from ours."""
+"""Keep libraries' own progress bars, notices and long messages away from ours."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def first_line(error: Exception) -> str:
+    """What an exception of another library says first; the rest is usually advice on that library."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

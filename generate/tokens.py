@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from constitution.errors import DataError, ModelError
 from generate.engine import Conversation, ModelRef
-from generate.quiet import quiet_transformers
+from generate.quiet import first_line, quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,7 +26,7 @@ def load_tokenizer(model: ModelRef) -> PreTrainedTokenizerBase:
                 model.path, revision=hub_revision(model), trust_remote_code=False, padding_side="left"
             )
         except (OSError, ValueError) as error:
-            raise ModelError(f"the tokenizer of `{model.name}` cannot be loaded: {error}") from error
+            raise ModelError(f"the tokenizer of `{model.name}` cannot be loaded: {first_line(error)}") from error
     if not tokenizer.chat_template:
         raise ModelError(f"the tokenizer of `{model.name}` has no chat template: choose an instruction-tuned model")
     return tokenizer
