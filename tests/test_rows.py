@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from generate.engine import ModelRef
 from tests.training import LORA, make_pairs, tiny_reference, token_pairs
 from train import attention
 from train.layout import choose_layout
 from train.logps import CHUNK, answer_logps
-from train.policy import Policy, attach_adapter, trained_parameters
+from train.policy import Policy, attach_adapter, load_reference, trained_parameters
 from train.rows import Rows, pack, separate_rows, shared_row
+from train.settings import TrainSettings
 from train.tokens import TokenPair
 
 
@@ -203,3 +205,14 @@ def test_nothing_is_kept_below_the_first_adapted_layer(tmp_path: Path) -> None:
         layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output.requires_grad))
     shared(policy, shared_row(token_pairs(policy, make_pairs(2)))).sum().backward()
     assert seen == [False, False, True]
+
+
+@pytest.mark.real_model
+@torch.no_grad()
+def test_shared_rows_on_the_real_model(bundled_model: ModelRef) -> None:
+    reference = load_reference(bundled_model, TrainSettings(dtype="float32"))
+    pairs = token_pairs(reference, make_pairs(3))
+    plain = plain_logps(reference, pairs)
+    assert choose_layout(reference, pairs).layout == "shared"
+    rows = shared_row(pairs)
+    assert ((answer_logps(reference, rows) - plain).abs() / rows.lengths_B_2).max() < 1e-5
