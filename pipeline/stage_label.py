@@ -1,14 +1,17 @@
-"""Stage `label`: votes -> labels by the constitution's rule. Writes 40-labels.jsonl. Asks no judge."""
+"""Stage `label`: votes -> labels by the constitution's rule. Writes 40-labels.jsonl, and
+40-preferences.parquet for other trainers. Asks no judge."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from constitution.errors import DataError
 from constitution.files import read_records, write_records
 from constitution.identity import file_digest
 from generate.records import Pair
 from judge.ask import collect_votes
+from judge.export import write_preferences
 from judge.labels import label_counts, label_pair, select_best_worst
 from judge.records import Label
 from pipeline.context import Run
@@ -24,9 +27,9 @@ def _inputs(run: Run) -> dict[str, str]:
     }
 
 
-def make_labels(run: Run) -> list[Label]:
+def make_labels(run: Run, pairs: Sequence[Pair]) -> list[Label]:
     """Label every pair from the stored votes; with `best_worst`, keep one pair a prompt."""
-    pairs, judge = read_records(run.folder.pairs, Pair), run.judge(run.config.judge)
+    judge = run.judge(run.config.judge)
     with run.vote_store() as store:
         votes = collect_votes(pairs, run.constitution, judge, store)
     labels = [label_pair(pair, votes.get(pair.key, {}), run.constitution, judge) for pair in pairs]
@@ -34,11 +37,13 @@ def make_labels(run: Run) -> list[Label]:
 
 
 def _execute(run: Run) -> list[str]:
-    labels = make_labels(run)
+    pairs = read_records(run.folder.pairs, Pair)
+    labels = make_labels(run, pairs)
     counts = label_counts(labels)
     if not counts.get("labelled"):
         raise DataError(f"no pair got a label ({_listed(counts)}): see `aggregation` in the constitution")
     write_records(run.folder.labels, labels)
+    write_preferences(run.folder.preferences, pairs, labels)
     return [f"{len(labels)} pairs: {_listed(counts)}"]
 
 
@@ -50,7 +55,7 @@ LABEL = Stage(
     name="label",
     needs=("generate", "judge"),
     inputs=_inputs,
-    outputs=lambda folder: [folder.labels],
+    outputs=lambda folder: [folder.labels, folder.preferences],
     execute=_execute,
     preview=lambda run: ["labels from the stored votes; no judge is asked"],
 )
