@@ -1,4 +1,4 @@
-"""What the generator reads and writes: prompts, responses, pairs. Immutable; identity is content (constitution/identity.py)."""
+"""What the generator reads and writes: prompts, responses, pairs. Immutable; a record's identity is its content."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Response(Record):
 
 
 class Pair(Record):
-    """Two different answers to one prompt. `a` and `b` carry no preference; a vote's `order` says which was shown first."""
+    """Two different answers to one prompt. `a` and `b` carry no preference; a vote's `order` says which came first."""
 
     prompt: Prompt
     """The prompt, whole, so that a pair can be read alone."""

@@ -1,4 +1,4 @@
-"""Prompts -> stored answers. Sampled a batch of prompts at a time; a batch that is in the store is never sampled again."""
+"""Prompts -> stored answers. Sampled a batch of prompts at a time; what is stored is never sampled again."""
 
 from __future__ import annotations
 

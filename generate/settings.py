@@ -49,7 +49,7 @@ class GenerateSettings(Record):
     sampling: Sampling = Sampling()
     """How they are drawn."""
     pairing: Literal["random", "all", "best_worst"] = "best_worst"
-    """`random`: disjoint random pairs. `all`: every pair. `best_worst`: every pair is judged, and the best answer against
-    the worst by those votes is trained on; contrast is what makes a small run learn."""
+    """`random`: disjoint random pairs. `all`: every pair. `best_worst`: every pair is judged, and the best answer
+    against the worst by those votes is trained on; contrast is what makes a small run learn."""
     prompts_per_batch: int = Field(default=32, gt=0)
     """Prompts committed together: the most that a crash can cost."""

@@ -48,6 +48,7 @@ class RunFolder:
         self.vote_counts = root / "30-votes.json"
         self.agreement = root / "30-second-opinion.json"
         self.labels = root / "40-labels.jsonl"
+        self.preferences = root / "40-preferences.parquet"
         self.policy = root / "50-policy"
         self.references = root / "50-references.sqlite"
         self.training = root / "50-training.json"
