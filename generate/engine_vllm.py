@@ -38,9 +38,9 @@ class VllmRunner:
         """Start the engine. Raises ModelError if vLLM is not installed or cannot load the model."""
         self.name = name
         self.model = model
+        self._vllm = _import_vllm()
         self._tokenizer = load_tokenizer(model)
         self._context = min(settings.max_model_len, _model_context(model))
-        self._vllm = _import_vllm()
         try:
             self._llm: Any = self._vllm.LLM(**_engine_arguments(settings, model, self._context))
         except (OSError, ValueError, RuntimeError) as error:
