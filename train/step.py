@@ -22,8 +22,8 @@ from train.reference import References
 from train.rows import Layout, Rows, pack
 from train.tokens import TokenPair
 
-# Rounding of sums over an answer, in nats a token: measured at a tenth of this, with other rows than the reference had.
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+# Rounding, in nats a token. Between the two layouts on SmolLM2 it was 2.5e-6 and 2.7e-2 on a CPU, within one layout 0.
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-1}
 
 
 class Trainee(NamedTuple):
