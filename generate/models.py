@@ -84,8 +84,8 @@ def _resolve_hub(name: str, revision: str | None) -> ModelRef:
             f"`{name}` is neither `bundled:...`, nor an existing folder, nor a Hugging Face id like `org/name`"
         )
     commit = _cached_commit(name, revision or "main") or _remote_commit(name, revision)
-    from httpx import HTTPError
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HTTPError
 
     try:
         config = hf_hub_download(name, "config.json", revision=commit)
@@ -106,8 +106,8 @@ def _cached_commit(name: str, revision: str) -> str | None:
 def _remote_commit(name: str, revision: str | None) -> str:
     if revision is not None and COMMIT.match(revision):
         return revision
-    from httpx import HTTPError
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HTTPError
 
     try:
         return str(HfApi().model_info(name, revision=revision, timeout=20).sha)
