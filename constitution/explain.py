@@ -20,10 +20,11 @@ Details: TypeAlias = MappingLike[str, Any]
 
 
 class Fault(NamedTuple):
-    """What is wrong, and where."""
+    """What is wrong, and where. `quote`: whether the line may be shown; not where it may hold a secret."""
 
     at: Position
     message: str
+    quote: bool = True
 
 
 def explain(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list[Problem]:
@@ -41,7 +42,8 @@ def explain(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list[
             faults += _missing_key(owner, str(location[-1]), locate(tree.root, model, location), suggested)
         else:
             faults += _wrong_value(locate(tree.root, model, location), detail, tree.root.at)
-    return [tree.problem(fault.at, fault.message) for fault in faults]
+    problems = [(fault, tree.problem(fault.at, fault.message)) for fault in faults]
+    return [problem if fault.quote else problem._replace(snippet="") for fault, problem in problems]
 
 
 def closest(word: str, choices: SequenceLike[str]) -> str | None:
@@ -104,7 +106,7 @@ def _wrong_value(place: Place, detail: Details, top: Position) -> list[Fault]:
         message = f"expected {rule}, found {found(place.node)}"
     else:
         message = wrong_type(kind, place, closest) or detail["msg"]
-    return [Fault(at, f"`{place.name}`: {message}" if place.name else message)]
+    return [Fault(at, f"`{place.name}`: {message}" if place.name else message, quote=kind != "may_hold_secret")]
 
 
 def _wrong_tag(place: Place, discriminator: str) -> list[Fault]:

@@ -1,5 +1,6 @@
 """The one interface to a language model that samples, reads out and constrains. Three implementations, one a file:
-engine_transformers.py (CPU or GPU, embedded), engine_vllm.py (offline engine). Open one with generate/open.py.
+engine_transformers.py (CPU or GPU, embedded), engine_vllm.py (offline engine), engine_openai.py (a server's model).
+Open one with generate/open.py.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class ModelRef(Record):
     name: str
     """As the run file says it: `bundled:...`, a Hugging Face id, or a folder."""
     path: str
-    """The local folder or hub id that transformers and vLLM load."""
+    """The local folder or hub id that transformers and vLLM load; a server's own name for its model."""
     revision: str
-    """Commit hash of a hub model, or digest of the local weights."""
+    """Commit hash of a hub model, or digest of the local weights; for a server's, see generate/served.py."""
 
 
 class Completion(NamedTuple):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from constitution.record import Record
 from generate.engine import Sampling
+
+ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}", re.ASCII)
 
 
 class TransformersEngine(Record):
@@ -38,7 +43,62 @@ class VllmEngine(Record):
     """Skip compilation: a quicker start, slower steps."""
 
 
-EngineSettings = Annotated[TransformersEngine | VllmEngine, Field(discriminator="type")]
+class OpenAiEngine(Record):
+    """A server that speaks OpenAI's protocol: a remote API, Ollama, `vllm serve`. For judges only."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    type: Literal["openai"]
+    base_url: str | None = None
+    """Where the server is, mostly ending in `/v1`; OpenAI's own when omitted."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The NAME of the environment variable that holds the key. A server on this machine may do without one."""
+    concurrency: int = Field(default=8, gt=0, le=256)
+    """Requests under way at the same time."""
+    timeout_seconds: float = Field(default=120, gt=0)
+    """How long one request may take."""
+    max_retries: int = Field(default=5, ge=0, le=20)
+    """How often a request is repeated that the server could not take just now."""
+
+    @property
+    def dtype(self) -> str:
+        """The number format is the server's affair, and part of what its weights are."""
+        return "served"
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, url: str | None) -> str | None:
+        if url is not None and (said := _why_no_address(url)):
+            raise PydanticCustomError("may_hold_secret", "{said}", {"said": said})
+        return url
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _name_of_a_variable(cls, name: str) -> str:
+        if not ENVIRONMENT_NAME.fullmatch(name):
+            said = "must be the name of an environment variable, in capitals, never the key itself"
+            raise PydanticCustomError("may_hold_secret", "{said}", {"said": said})
+        return name
+
+
+def _why_no_address(url: str) -> str | None:
+    """What is wrong with a base_url; the address itself is not repeated, as it may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not an address such as http://127.0.0.1:8000/v1"
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        return (
+            "must not hold a user, a password, a query or a fragment: a key belongs in the environment variable "
+            "that `api_key_env` names"
+        )
+    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", url):
+        return "is not an address such as http://127.0.0.1:8000/v1"
+    return None
+
+
+EngineSettings = Annotated[TransformersEngine | VllmEngine | OpenAiEngine, Field(discriminator="type")]
 
 
 class GenerateSettings(Record):

@@ -22,7 +22,10 @@ class LlmJudge(Record):
 
     kind: Literal["llm"]
     model: str = Field(min_length=1)
-    """`bundled:smollm2-135m-instruct`, a Hugging Face id, or a folder."""
+    """`bundled:smollm2-135m-instruct`, a Hugging Face id, a folder; on an `openai` engine, the server's name for it."""
+    revision: str | None = None
+    """The commit of a Hugging Face model; the newest when omitted. On an `openai` engine, a word of your own for a
+    version: another word asks every vote again."""
     engine: str = Field(min_length=1)
     """The name of an entry of the run file's `engines`."""
     readout: Literal["direct", "reasoned"] = "direct"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from constitution.model import ID_PATTERN
 from constitution.record import Record
-from generate.settings import EngineSettings, GenerateSettings, TransformersEngine
+from generate.settings import EngineSettings, GenerateSettings, OpenAiEngine, TransformersEngine
 from judge.settings import JudgeSettings, LlmJudge, RulesJudge
 from reports.settings import BehaviourSettings
 from train.settings import TrainSettings
@@ -50,7 +50,7 @@ class RunConfig(Record):
     engines: dict[str, EngineSettings] = Field(default={"embedded": TransformersEngine(type="transformers")})
     """The engines of this run, by a name of your choice."""
     engine: str = "embedded"
-    """The engine that generates."""
+    """The engine that generates; not of type `openai`."""
     generate: GenerateSettings = GenerateSettings()
     """How response pairs come about."""
     judges: dict[str, JudgeSettings] = Field(default={"rules": RulesJudge(kind="rules")})
@@ -73,6 +73,12 @@ class RunConfig(Record):
                 raise ValueError(f"{where} is `{name}`, but the file defines only: {', '.join(sorted(table))}")
 
         need(self.engine, "`engine`", self.engines)
+        if isinstance(self.engines[self.engine], OpenAiEngine):
+            raise ValueError(
+                f"`engine` is `{self.engine}`, of type `openai`, which is for judges only: the engine that generates "
+                "must also sample the trained policy, and a server does not have it; name one of type `transformers` "
+                "or `vllm`"
+            )
         need(self.judge, "`judge`", self.judges)
         if self.second_opinion:
             need(self.second_opinion.judge, "`second_opinion.judge`", self.judges)

@@ -15,6 +15,8 @@ from generate.open import open_engine
 from generate.prompts import check_disjoint, load_prompts
 from generate.records import Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
+from generate.served import served_model
+from generate.settings import OpenAiEngine
 from judge.judges import Judge, open_judge
 from judge.records import Vote
 from judge.settings import LlmJudge
@@ -82,8 +84,14 @@ class Run:
         settings = self.config.judges[name]
         if not isinstance(settings, LlmJudge):
             return open_judge(name, settings, self.constitution, None, None)
-        model = self.model(settings.model)
+        model = self._judges_model(settings)
         return open_judge(name, settings, self.constitution, model, lambda: self.engine(settings.engine, model))
+
+    def _judges_model(self, settings: LlmJudge) -> ModelRef:
+        engine = self.config.engines[settings.engine]
+        if isinstance(engine, OpenAiEngine):
+            return served_model(settings.model, engine, settings.revision)
+        return self.model(settings.model, settings.revision)
 
     def sample_plan(self, model: ModelRef, samples: int, sampling: Sampling) -> SamplePlan:
         """How `model` is sampled in this run."""
