@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from constitution.errors import ModelError
 from constitution.identity import seed_from
+from generate.attention import register
 from generate.engine import Completion, Conversation, ModelRef, Readout, Sampling
 from generate.quiet import first_line, quiet_transformers
 from generate.readout import missing_mass
@@ -220,6 +221,8 @@ def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> 
         except (OSError, ValueError) as error:
             raise ModelError(f"the model `{model.name}` cannot be loaded: {first_line(error)}") from error
     loaded.requires_grad_(False)
+    if loaded.config._attn_implementation == "sdpa":
+        loaded.set_attn_implementation(register())
     # What a model's author found a good default (temperature, top-k, penalties) must not leak into our samples.
     loaded.generation_config = GenerationConfig(eos_token_id=loaded.generation_config.eos_token_id)
     return loaded.eval().to(device)

@@ -85,7 +85,7 @@ def _resolve_hub(name: str, revision: str | None) -> ModelRef:
         )
     commit = _cached_commit(name, revision or "main") or _remote_commit(name, revision)
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of whichever HTTP client it uses
 
     try:
         config = hf_hub_download(name, "config.json", revision=commit)
@@ -107,7 +107,7 @@ def _remote_commit(name: str, revision: str | None) -> str:
     if revision is not None and COMMIT.match(revision):
         return revision
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of whichever HTTP client it uses
 
     try:
         return str(HfApi().model_info(name, revision=revision, timeout=20).sha)
