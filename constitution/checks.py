@@ -1,4 +1,4 @@
-"""Checks: rules of a principle that can be verified without a model. This file says what they are, judge/rules.py what they do.
+"""Checks: rules that verify a principle without a model. This file says what they are, judge/rules.py what they do.
 
 Every check gives a response a score; the vote is the difference of two scores, full confidence at `scale`.
 """
@@ -80,7 +80,7 @@ class RepetitionCheck(_Check):
 
 
 class SentencesCheck(_Check):
-    """Score: 1 if the response ends with a finished sentence, else 0; and minus the mean sentence length over `max_words`."""
+    """Score: 1 if the response ends with a finished sentence, else 0; minus mean sentence length over `max_words`."""
 
     type: Literal["sentences"]
     max_words: int = Field(default=20, gt=0)

@@ -1,7 +1,7 @@
 """Identity of records: sha256 over canonical JSON with field names, 128 bits kept.
 
-The same on every machine, locale and PYTHONHASHSEED. Fields are named and the record's kind is hashed with them, so that
-neighbouring fields cannot be confused ("ab", "c" is not "a", "bc") and a prompt can never collide with a response.
+The same on every machine, locale and PYTHONHASHSEED. Fields are named and the record's kind is hashed with them, so
+that neighbouring fields cannot be confused ("ab", "c" is not "a", "bc") and a prompt can never collide with a response.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-Canonical: TypeAlias = "None | bool | int | float | str | Sequence[Canonical] | Mapping[str, Canonical]"
+Canonical: TypeAlias = "bool | int | float | str | Sequence[Canonical] | Mapping[str, Canonical] | None"
 
 KEY_HEX_DIGITS = 32
 

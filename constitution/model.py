@@ -1,7 +1,7 @@
 """The constitution as a value: principles, and the rule that turns their votes into a label.
 
-Nothing here reads files; constitution/load.py does. A principle's `key` covers only what can change a judge's vote, so that
-re-weighting, re-tagging, renaming or commenting costs no judge call.
+Nothing here reads files; constitution/load.py does. A principle's `key` covers only what can change a judge's vote, so
+that re-weighting, re-tagging, renaming or commenting costs no judge call.
 """
 
 from __future__ import annotations
