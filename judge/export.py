@@ -48,8 +48,9 @@ def _answer(response: Response) -> list[dict[str, str]]:
 
 def write_preferences(path: Path, pairs: Sequence[Pair], labels: Iterable[Label]) -> None:
     """Write the rows as Parquet, with explicit column types, atomically."""
-    from datasets import Dataset, Features, List, Value
+    from datasets import Dataset, Features, List, Value, disable_progress_bars
 
+    disable_progress_bars()
     messages = List({"role": Value("string"), "content": Value("string")})
     text, number = Value("string"), Value("float64")
     features = Features(
