@@ -161,8 +161,9 @@ class OpenAiRunner:
                 )
             case openai.RateLimitError():
                 said = (
-                    f"the server at {url} lets no more requests through, after {self._settings.max_retries} retries "
-                    f"({self._said(error)}): lower `concurrency`, raise `max_retries`, or check your quota"
+                    f"the server at {url} lets no more requests through (429, {self._said(error)}) with "
+                    f"`max_retries: {self._settings.max_retries}`: lower `concurrency`, raise `max_retries`, or "
+                    "check your quota"
                 )
             case openai.APIStatusError():
                 said = f"the server at {url} refused a request for `{name}`: {error.status_code}, {self._said(error)}"

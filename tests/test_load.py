@@ -107,7 +107,7 @@ def test_one_mistake_in_a_constitution(bad: Bad) -> None:
 RUN_BAD = {
     "epochs: 3\n": "5:1: unknown key `epochs` here; it belongs under `train`",
     "judge: rulez\n": "1:1: `judge` is `rulez`, but the file defines only: rules",
-    "engines:\n  fast: {type: vlm}\n": "6:16: `type`: expected one of `transformers`, `vllm`, found the text `vlm`; did you mean `vllm`?",
+    "engines:\n  fast: {type: vlm}\n": "6:16: `type`: expected one of `transformers`, `vllm`, `openai`, found the text `vlm`; did you mean `vllm`?",
     "engines:\n  fast: {type: vllm, max_model_length: 3}\n": "6:22: unknown key `max_model_length`; did you mean `max_model_len`?",
     "engines:\n  on: {type: vllm}\n": '6:3: the unquoted key `on` may be read as the boolean true: put it in quotes: "on"',
     "judges:\n  big: {kind: llm, model: m, engin: e}\n": "6:30: unknown key `engin`; did you mean `engine`?",

@@ -213,6 +213,8 @@ def test_a_judge_at_chance_is_called_so_with_the_line_to_change(data: ReportData
         | {"engine": "fast", **advice}
     )
     assert config.judges[config.judge].kind == "llm"
+    assert {engine.type for engine in config.engines.values()} == {"vllm", "openai"}
+    assert set(config.judges) == {"real", "remote"}
 
 
 def test_a_judge_above_chance_is_not_called_at_chance(data: ReportData) -> None:
