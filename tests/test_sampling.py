@@ -19,8 +19,6 @@ from generate.settings import TransformersEngine
 
 WORDS = ("rain", "bread", "iron", "music", "salt")
 PROMPTS = [Prompt(id=str(i), prompt=f"What is {word}?") for i, word in enumerate(WORDS)]
-    Prompt(id=str(i), prompt=f"What is {word}?") for i, word in enumerate(("rain", "bread", "iron", "music", "salt"))
-]
 SETTINGS = TransformersEngine(type="transformers")
 
 
