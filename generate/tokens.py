@@ -15,6 +15,10 @@ from generate.quiet import first_line, quiet_transformers
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+TEMPLATE_OPTIONS = {"enable_thinking": False}
+"""For templates that know it (such as Qwen3's): a judge's first token is its label, not the start of a thought. The
+same for sampling and training, so that a policy is trained on the turn it was sampled in. Other templates ignore it."""
+
 
 def load_tokenizer(model: ModelRef) -> PreTrainedTokenizerBase:
     """The model's tokenizer. Raises ModelError if it cannot be loaded or has no chat template."""
@@ -56,7 +60,9 @@ def _encode_one(
     messages = [{"role": message.role, "content": message.content} for message in conversation]
     start = " ".join(conversation[-1].content.split())[:60]
     try:
-        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+        ids = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False, **TEMPLATE_OPTIONS
+        )
     except TemplateError as error:
         raise DataError(f"the model's chat template refuses the prompt that starts `{start}`: {error}") from error
     if len(ids) + new_tokens > context:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-RATIONALE_CHARS = 300
+RATIONALE_CHARS = 200
 LABELS: tuple[Literal["A"], Literal["B"]] = ("A", "B")
 
 Reason = Literal["empty", "truncated", "invalid_json", "wrong_schema", "off_menu"]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from constitution.errors import ModelError
 from generate.records import Message
+from generate.tokens import TEMPLATE_OPTIONS
 from train.records import TrainPair
 
 TOO_LONG = "longer than max_length"
@@ -95,7 +96,7 @@ def why_unusable(tokens: TokenPair, stops: Set[int], max_length: int) -> str | N
 def render(tokenizer: Any, conversation: Sequence[Message], **how: bool) -> list[int]:
     """The chat template's token ids; the template writes all special tokens, so none are added."""
     messages = [message.model_dump() for message in conversation]
-    return list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, **how))
+    return list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, **TEMPLATE_OPTIONS, **how))
 
 
 def _with_answer(tokenizer: Any, conversation: Sequence[Message], text: str, finished: bool) -> list[int]:
