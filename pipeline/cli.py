@@ -107,9 +107,8 @@ def constitution_check(
 @constitution_app.command("schema")
 def constitution_schema() -> None:
     """Print the JSON Schema of a constitution, for editors."""
-    from constitution.schema import schema_text
-
     from constitution.model import Constitution
+    from constitution.schema import schema_text
 
     typer.echo(schema_text(Constitution), nl=False)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from constitution.load import load_yaml
 from pydantic import ValidationError
 
 from constitution.errors import ConfigError, Problem
+from constitution.load import load_yaml
 from pipeline.config import RunConfig
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from train.records import TrainPair
-
 from constitution.files import read_records, write_atomically
 from constitution.identity import digest, file_digest
 from constitution.store import Store
@@ -13,6 +11,7 @@ from generate.records import Pair
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.stage import Stage
+from train.records import TrainPair
 
 
 def _inputs(run: Run) -> dict[str, str]:
