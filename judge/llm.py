@@ -10,7 +10,7 @@ from constitution.identity import digest
 from constitution.model import Principle
 from generate.engine import Completion, Engine, ModelRef, Readout
 from generate.records import Message, Pair
-from judge.interface import Ask, preferred, shown
+from judge.interface import Ask, preferred, vote_request
 from judge.records import Order, Vote, VoteRequest
 from judge.settings import LlmJudge
 from judge.template import JudgeTemplate, Rendered, render
@@ -41,16 +41,7 @@ class JudgeByModel:
 
     def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
         """See Judge."""
-        first, second = shown(pair, order)
-        return VoteRequest(
-            pair_key=pair.key,
-            principle_key=principle.key,
-            judge=self.digest,
-            first=first.key,
-            second=second.key,
-            order=order,
-            rendered=self._render(pair, principle, order).digest,
-        )
+        return vote_request(self.digest, pair, principle, order, self._render(pair, principle, order).digest)
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
         """See Judge. Raises JudgeError if the engine turns out not to constrain what must be constrained."""

@@ -35,34 +35,9 @@ RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds the 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and why; compute nothing.")]
 
 
-def _go(
-    stages: tuple[str, ...] | None,
-    path: Path,
-    flags: dict[str, object],
-    settings: list[str] | None,
-    runs: Path,
-    dry: bool,
-) -> None:
-    from pipeline.run import run_pipeline
+def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: str) -> None:
+    """A command that runs these stages, or all of them when None; every such command takes the same options."""
 
-    run_pipeline(stages, path, flags, settings or [], runs, dry)
-
-
-@app.command()
-def run(
-    run_file: RunFile,
-    name: Name = None,
-    judge: Judge = None,
-    seed: Seed = None,
-    settings: Settings = None,
-    runs: RunsFolder = Path("runs"),
-    dry_run: DryRun = False,
-) -> None:
-    """Do everything, from generating to the report. The same command again goes on where it stopped."""
-    _go(None, run_file, {"name": name, "judge": judge, "seed": seed}, settings, runs, dry_run)
-
-
-def _stage_command(stage: str, help_text: str) -> None:
     def command(
         run_file: RunFile,
         name: Name = None,
@@ -72,9 +47,21 @@ def _stage_command(stage: str, help_text: str) -> None:
         runs: RunsFolder = Path("runs"),
         dry_run: DryRun = False,
     ) -> None:
-        _go((stage,), run_file, {"name": name, "judge": judge, "seed": seed}, settings, runs, dry_run)
+        from pipeline.run import run_pipeline
 
-    app.command(name=stage, help=help_text)(command)
+        flags = {"name": name, "judge": judge, "seed": seed}
+        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run)
+
+    app.command(name=command_name, help=help_text)(command)
+
+
+def _stage_command(stage: str, help_text: str) -> None:
+    _add_command(stage, (stage,), help_text)
+
+
+_add_command(
+    "run", None, "Do everything, from generating to the report. The same command again goes on where it stopped."
+)
 
 
 _stage_command("generate", "Sample answers to the training prompts and pair them.")
