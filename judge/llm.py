@@ -14,7 +14,7 @@ from judge.interface import Ask, preferred, vote_request
 from judge.records import Order, Vote, VoteRequest
 from judge.settings import LlmJudge
 from judge.template import JudgeTemplate, Rendered, render
-from judge.verdict import LABELS, Canary, NoVerdict, Verdict, read_verdict
+from judge.verdict import LABELS, Canary, NoVerdict, Verdict, read_verdict, verdict_within
 
 LABEL_MASS_FLOOR = 1e-4
 """Less probability than this on both labels together means that the model was not answering the question."""
@@ -50,9 +50,10 @@ class JudgeByModel:
         if self._settings.readout == "direct":
             readouts = engine.read_choices(prompts, LABELS)
             return [direct_vote(ask, readout) for ask, readout in zip(asks, readouts, strict=True)]
-        completions = engine.complete_json(prompts, Verdict, self._settings.max_new_tokens, seed=0)
+        asked = verdict_within(self._settings.rationale_chars)
+        answers = engine.complete_json(prompts, asked, self._settings.max_new_tokens, seed=0)
         confidence = self._settings.reasoned_confidence
-        return [reasoned_vote(ask, answer, confidence) for ask, answer in zip(asks, completions, strict=True)]
+        return [reasoned_vote(ask, answer, confidence, asked) for ask, answer in zip(asks, answers, strict=True)]
 
     def _render(self, pair: Pair, principle: Principle, order: Order) -> Rendered:
         return render(self._template, pair, principle, order, self._settings.readout, self._settings.max_chars)
@@ -73,7 +74,7 @@ def judge_digest(settings: LlmJudge, template: JudgeTemplate, model: ModelRef) -
         reading |= {
             "confidence": settings.reasoned_confidence,
             "max_new_tokens": settings.max_new_tokens,
-            "schema": digest("schema", value=Verdict.model_json_schema()),
+            "schema": digest("schema", value=verdict_within(settings.rationale_chars).model_json_schema()),
         }
     return digest(
         "judge", type="llm", model=model.name, revision=model.revision, template=template.digest, reading=reading
@@ -102,9 +103,9 @@ def direct_vote(ask: Ask, readout: Readout) -> Vote:
     )
 
 
-def reasoned_vote(ask: Ask, answer: Completion, confidence: float) -> Vote:
+def reasoned_vote(ask: Ask, answer: Completion, confidence: float, asked: type[Verdict] = Verdict) -> Vote:
     """logit = +-log(c / (1 - c)) by the verdict, with c = `confidence`; failed where the answer is no verdict."""
-    verdict = read_verdict(answer.text, answer.finish)
+    verdict = read_verdict(answer.text, answer.finish, asked)
     failed = isinstance(verdict, NoVerdict)
     size = math.log(confidence / (1 - confidence))
     return Vote(

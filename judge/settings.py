@@ -32,6 +32,8 @@ class LlmJudge(Record):
     """`direct`: probabilities of the two label tokens. `reasoned`: a JSON object, rationale first, then the verdict."""
     reasoned_confidence: float = Field(default=0.8, gt=0.5, lt=1)
     """The probability that a reasoned verdict stands for: clamped, since reasoning makes models over-confident."""
+    rationale_chars: int = Field(default=300, gt=0, le=300)
+    """Longest rationale of a reasoned answer, in characters; a shorter one costs fewer tokens."""
     max_new_tokens: int = Field(default=160, gt=0)
     """Room for a reasoned answer."""
     template: str = Field(default="chat", pattern=r"^[a-z][a-z0-9_-]*$")

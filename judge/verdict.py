@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Literal, NamedTuple, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-RATIONALE_CHARS = 200
+RATIONALE_CHARS = 300
 LABELS: tuple[Literal["A"], Literal["B"]] = ("A", "B")
 
 Reason = Literal["empty", "truncated", "invalid_json", "wrong_schema", "off_menu"]
@@ -20,6 +20,11 @@ class Verdict(BaseModel):
 
     rationale: str = Field(min_length=1, max_length=RATIONALE_CHARS)
     verdict: Literal["A", "B"]
+
+
+def verdict_within(chars: int) -> type[Verdict]:
+    """Verdict with a rationale of at most `chars` characters: a shorter one costs fewer tokens."""
+    return create_model("Verdict", __base__=Verdict, rationale=(str, Field(min_length=1, max_length=chars)))
 
 
 class Canary(BaseModel):
@@ -36,7 +41,7 @@ class NoVerdict(NamedTuple):
     reason: Reason
 
 
-def read_verdict(text: str, finish: Literal["stop", "length"]) -> Verdict | NoVerdict:
+def read_verdict(text: str, finish: Literal["stop", "length"], asked: type[Verdict] = Verdict) -> Verdict | NoVerdict:
     """Our own check of a judge's answer, whatever the engine promised.
 
     Valid: one JSON object, nothing but whitespace around it, exactly the keys `rationale` and `verdict` in this order.
@@ -56,7 +61,7 @@ def read_verdict(text: str, finish: Literal["stop", "length"]) -> Verdict | NoVe
     if not isinstance(value, dict) or list(value) != ["rationale", "verdict"]:
         return NoVerdict("wrong_schema")
     try:
-        return Verdict.model_validate(value)
+        return asked.model_validate(value)
     except ValidationError as error:
         faulty = {problem["loc"][0] for problem in error.errors()}
         return NoVerdict("off_menu" if faulty == {"verdict"} else "wrong_schema")

@@ -11,7 +11,7 @@ import pytest
 from generate.engine import Completion, Readout
 from judge.interface import Ask
 from judge.llm import LOGIT_BOUND, direct_vote, reasoned_vote
-from judge.verdict import NoVerdict, Verdict, read_verdict
+from judge.verdict import NoVerdict, Verdict, read_verdict, verdict_within
 from tests.judging import PRINCIPLES, a_constitution, a_pair, llm_judge
 
 GOOD = '{"rationale": "A is shorter.", "verdict": "A"}'
@@ -112,3 +112,13 @@ def test_direct_read_out(
     else:
         assert vote.logit == pytest.approx(expected, abs=1e-12)
         assert vote.missing_mass == missing
+
+
+def test_a_shorter_rationale_can_be_asked_and_is_then_required() -> None:
+    asked = verdict_within(10)
+    assert asked.model_json_schema()["properties"]["rationale"]["maxLength"] == 10
+    assert list(asked.model_json_schema()["properties"]) == ["rationale", "verdict"]
+    short, long = '{"rationale": "short", "verdict": "A"}', '{"rationale": "eleven char", "verdict": "A"}'
+    assert isinstance(read_verdict(short, "stop", asked), Verdict)
+    assert read_verdict(long, "stop", asked) == NoVerdict("wrong_schema")
+    assert isinstance(read_verdict(long, "stop"), Verdict)
