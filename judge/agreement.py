@@ -209,7 +209,7 @@ def verdict_on(agreement: Agreement, first: str = "The first judge", second: str
     elif found.high < 0.5:
         sentence = f"{first} and {second} are opposed: they agree on only {share}, less than chance."
     else:
-        sentence = f"{first} and {second} are at chance with each other: they agree on {share}."
+        sentence = f"{first} and {second} cannot be told from chance: they agree on {share}."
     notes = [_on_position(name, facts) for name, facts in ((first, agreement.first), (second, agreement.second))]
     return " ".join([sentence, *filter(None, notes)])
 

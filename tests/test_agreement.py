@@ -138,7 +138,7 @@ def test_a_judge_of_positions_is_found_out() -> None:
     assert found.second.first_slot.value == 1.0
     assert found.first.order_consistency.n == 0
     words = verdict_on(found, "The rules", "the small model")
-    assert "at chance" in words
+    assert "cannot be told from chance" in words
     assert "The small model answers by position: it mostly prefers whatever it is shown first." in words
 
 
