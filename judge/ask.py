@@ -7,7 +7,7 @@ valid vote and an abstention are results and are never asked again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from constitution.model import Constitution, Principle
@@ -129,6 +129,11 @@ def collect_votes(
         known = store.get(key for keys in wanted.values() for key in keys)
         found[pair.key] = {i: tuple(known[key] for key in keys if key in known) for i, keys in wanted.items()}
     return found
+
+
+def flat_votes(votes: Mapping[str, PairVotes]) -> list[Vote]:
+    """All votes of `collect_votes` in one list, in its order."""
+    return [vote for by_principle in votes.values() for group in by_principle.values() for vote in group]
 
 
 def in_scope(pair: Pair, constitution: Constitution) -> list[Principle]:

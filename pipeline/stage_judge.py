@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from constitution.files import read_records, write_json
 from constitution.identity import digest, file_digest
 from constitution.store import Store
 from generate.records import Pair
-from judge.ask import collect_votes, judge_pairs, plan_votes
+from judge.ask import collect_votes, flat_votes, judge_pairs, plan_votes
 from judge.judges import Judge
 from judge.records import Vote
 from pipeline.context import Run
@@ -51,7 +53,7 @@ def _execute(run: Run) -> list[str]:
         say_plan(run, pairs, judge, store)
         count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick)
         votes = collect_votes(pairs, run.constitution, judge, store)
-    flat = [vote for by_principle in votes.values() for group in by_principle.values() for vote in group]
+    flat = flat_votes(votes)
     states = {state: sum(v.state == state for v in flat) for state in ("valid", "abstain", "failed")}
     write_json(
         run.folder.vote_counts,
@@ -77,11 +79,14 @@ def _reasons(run: Run) -> list[str]:
     return changed_inputs(stamp, _inputs(run)) if stamp else ["not judged yet"]
 
 
+def read_account(run: Run) -> dict[str, Any]:
+    """30-votes.json: what the stage left beside the store."""
+    account: dict[str, Any] = json.loads(run.folder.vote_counts.read_text(encoding="utf-8"))
+    return account
+
+
 def _unfinished(run: Run) -> str | None:
-    pairs, judge = read_records(run.folder.pairs, Pair), run.judge(run.config.judge)
-    with run.vote_store() as store:
-        votes = collect_votes(pairs, run.constitution, judge, store)
-    failed = sum(v.state == "failed" for groups in votes.values() for group in groups.values() for v in group)
+    failed = read_account(run)["states"]["failed"]
     return f"{failed} failed votes are asked again" if failed else None
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from constitution.errors import DataError
@@ -16,12 +15,13 @@ from judge.labels import label_counts, label_pair, select_best_worst
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.stage import Stage
+from pipeline.stage_judge import read_account
 
 
 def _inputs(run: Run) -> dict[str, str]:
     return {
         "pairs": file_digest(run.folder.pairs),
-        "votes": json.loads(run.folder.vote_counts.read_text(encoding="utf-8"))["digest"],
+        "votes": read_account(run)["digest"],
         "constitution": run.constitution.key,
         "pairing": run.config.generate.pairing,
     }

@@ -11,9 +11,10 @@ from constitution.identity import digest, file_digest
 from generate.pairs import PairCounts
 from generate.records import Pair
 from judge.agreement import Agreement
-from judge.ask import PairVotes, collect_votes
+from judge.ask import PairVotes, collect_votes, flat_votes
 from judge.records import Label, Vote
 from pipeline.context import Run
+from pipeline.resolved import resolved, versions
 from pipeline.stage import Stage
 from reports.behaviour import BehaviourTable
 from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
@@ -36,25 +37,23 @@ def _inputs(run: Run) -> dict[str, str]:
 
 def report_data(run: Run) -> ReportData:
     """Gather the run's artefacts. Asks no judge and loads no model."""
-    from pipeline.run import resolved
-
     pairs, labels = read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label)
     judge = run.judge(run.config.judge)
     with run.vote_store() as store:
         votes = collect_votes(pairs, run.constitution, judge, store)
     settings, seed = run.config.behaviour, run.config.seed
-    opinion = _second_opinion(run)
+    comparison = _read_comparison(run)
     return ReportData(
         name=run.config.name,
         config=_json(resolved(run)),
         constitution=run.constitution,
         provenance=_provenance(run),
         generation=PairCounts.model_validate_json(run.folder.pair_counts.read_text(encoding="utf-8")),
-        labels=label_statistics(run.constitution, pairs, _flat(votes), labels, settings, seed),
+        labels=label_statistics(run.constitution, pairs, flat_votes(votes), labels, settings, seed),
         training=tuple(_read_lines(run)),
         behaviour=BehaviourTable.model_validate_json(run.folder.behaviour.read_text(encoding="utf-8")),
-        second_opinion=opinion,
-        pairs=tuple(_judged_pairs(run, pairs, labels, votes)),
+        second_opinion=_second_opinion(comparison),
+        pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
         answers=tuple(_answers(run)),
         notes=tuple(json.loads(run.folder.training.read_text(encoding="utf-8")).get("warnings", ())),
     )
@@ -65,17 +64,11 @@ def _json(value: dict[str, object]) -> dict[str, Any]:
     return plain
 
 
-def _flat(votes: dict[str, PairVotes]) -> list[Vote]:
-    return [vote for by_principle in votes.values() for group in by_principle.values() for vote in group]
-
-
 def _read_lines(run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run.folder.metrics.read_text(encoding="utf-8").splitlines()]
 
 
 def _provenance(run: Run) -> Provenance:
-    from pipeline.run import resolved
-
     stamps = [stamp for name in WORKING_STAGES if (stamp := run.folder.stamp(name)) is not None]
     return Provenance(
         model=run.reference,
@@ -83,17 +76,24 @@ def _provenance(run: Run) -> Provenance:
         judge_kind=run.config.judges[run.config.judge].kind,
         judge_digest=run.judge(run.config.judge).digest,
         seed=run.config.seed,
-        versions=_json(resolved(run))["versions"],
+        versions=versions(),
         stages=tuple(StageTime(stage=s.stage, seconds=s.seconds, peak_mib=s.peak_mib) for s in stamps),
         started=min(stamp.started for stamp in stamps),
         finished=max(stamp.finished for stamp in stamps),
     )
 
 
-def _second_opinion(run: Run) -> SecondOpinion | None:
+def _read_comparison(run: Run) -> dict[str, Any] | None:
+    """What the second-opinion stage left, if this run has one."""
     if run.config.second_opinion is None or not run.folder.agreement.exists():
         return None
-    found = json.loads(run.folder.agreement.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(run.folder.agreement.read_text(encoding="utf-8"))
+    return found
+
+
+def _second_opinion(found: dict[str, Any] | None) -> SecondOpinion | None:
+    if found is None:
+        return None
     return SecondOpinion(
         judge=found["second"],
         model=found["second_model"],
@@ -102,30 +102,36 @@ def _second_opinion(run: Run) -> SecondOpinion | None:
     )
 
 
-def _judged_pairs(run: Run, pairs: list[Pair], labels: list[Label], votes: dict[str, PairVotes]) -> list[JudgedPair]:
+def _judged_pairs(
+    run: Run,
+    pairs: list[Pair],
+    labels: list[Label],
+    votes: dict[str, PairVotes],
+    comparison: dict[str, Any] | None,
+) -> list[JudgedPair]:
     """The pairs that the second judge saw, then trained ones, then the rest: at most PAIRS_IN_REPORT."""
-    second = _second_votes(run, pairs)
+    second = _second_votes(run, pairs, comparison)
     label_of = {label.pair_key: label for label in labels}
     ranked = sorted(pairs, key=lambda pair: (pair.key not in second, label_of[pair.key].p is None))
     return [
         JudgedPair(
             pair=pair,
             label=label_of[pair.key],
-            votes=tuple(_flat({pair.key: votes[pair.key]})),
+            votes=tuple(flat_votes({pair.key: votes[pair.key]})),
             second_votes=tuple(second.get(pair.key, ())),
         )
         for pair in ranked[:PAIRS_IN_REPORT]
     ]
 
 
-def _second_votes(run: Run, pairs: list[Pair]) -> dict[str, list[Vote]]:
-    if run.config.second_opinion is None or not run.folder.agreement.exists():
+def _second_votes(run: Run, pairs: list[Pair], comparison: dict[str, Any] | None) -> dict[str, list[Vote]]:
+    if comparison is None:
         return {}
-    keys = set(json.loads(run.folder.agreement.read_text(encoding="utf-8"))["pairs"])
-    judge = run.judge(run.config.second_opinion.judge)
+    assert run.config.second_opinion is not None
+    keys, judge = set(comparison["pairs"]), run.judge(run.config.second_opinion.judge)
     with run.vote_store() as store:
         votes = collect_votes([pair for pair in pairs if pair.key in keys], run.constitution, judge, store)
-    return {key: _flat({key: by_principle}) for key, by_principle in votes.items()}
+    return {key: flat_votes({key: by_principle}) for key, by_principle in votes.items()}
 
 
 def _answers(run: Run) -> list[HeldOutAnswers]:

@@ -15,12 +15,10 @@ from train.records import TrainPair
 
 
 def _inputs(run: Run) -> dict[str, str]:
-    settings = run.config.train
-    meaning = settings.model_dump(mode="json", exclude={"row_tokens", "checkpoint_every"})
     return {
         "labels": file_digest(run.folder.labels),
         "model": run.reference.revision,
-        "train settings": digest("train", **meaning),
+        "train settings": digest("train", **run.config.train.meaning()),
         "seed": str(run.config.seed),
     }
 

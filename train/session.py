@@ -23,7 +23,6 @@ from train.step import Trainee
 from train.tokens import tokenise
 
 VERSION = 1
-WITHOUT_EFFECT = {"row_tokens", "checkpoint_every"}
 
 
 class Job(NamedTuple):
@@ -44,7 +43,7 @@ class Job(NamedTuple):
             version=VERSION,
             pairs=[pair.model_dump(mode="json") for pair in sorted(self.pairs, key=lambda pair: pair.key)],
             revision=self.model.revision,
-            settings=self.settings.model_dump(mode="json", exclude=WITHOUT_EFFECT),
+            settings=self.settings.meaning(),
             seed=self.seed,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -61,6 +61,10 @@ class TrainSettings(Record):
     """Steps between checkpoints: the most that a crash can cost."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 on a GPU that has it, else float32. Adapters and log-softmax are float32 always."""
+
+    def meaning(self) -> dict[str, Any]:
+        """The settings that can change the policy; the others only say how it is computed and kept."""
+        return self.model_dump(mode="json", exclude={"row_tokens", "checkpoint_every"})
 
     @model_validator(mode="after")
     def _used(self) -> Self:
