@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -40,14 +41,17 @@ def test_installed_in_an_environment_of_its_own_it_answers_at_once(wheel: Path, 
     (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
     # The dependencies are those of the test environment; an editable Preceptor in it comes after the installed one.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     where = "import constitution, pipeline, train; print(constitution.__file__, pipeline.__file__, train.__file__)"
-    found = subprocess.run([str(python), "-c", where], cwd=tmp_path, check=True, capture_output=True, text=True)
+    found = subprocess.run(
+        [str(python), "-c", where], cwd=tmp_path, env=clean, check=True, capture_output=True, text=True
+    )
     assert found.stdout.count(str(site)) == 3
     times = []
     for _ in range(5):
         started = time.monotonic()
         command = [str(tmp_path / "env" / "bin" / "preceptor"), "--help"]
-        result = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        result = subprocess.run(command, cwd=tmp_path, env=clean, check=True, capture_output=True, text=True)
         times.append(time.monotonic() - started)
     assert "second-opinion" in result.stdout
     assert min(times) < 0.5, times
