@@ -7,6 +7,7 @@ Intervals: Wilson's score interval for rates (Wilson 1927), a percentile bootstr
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from constitution.model import Constitution, Principle
 from constitution.record import Record
 from generate.records import Pair
 from judge.ask import PairVotes
-from judge.labels import Missing, preference
+from judge.interface import Showing
+from judge.labels import Missing, averaged, preference
 from judge.records import Order, Vote
 
 ORDERS: tuple[Order, ...] = ("ab", "ba")
@@ -74,9 +76,9 @@ class Agreement(Record):
 
 
 class _Judgement(NamedTuple):
-    """A judge's votes by pair key and principle id, and the orders in which it was asked."""
+    """A judge's votes by pair key and principle id, and the showings in which it was asked, by principle id."""
 
-    orders: tuple[Order, ...]
+    showings: Mapping[str, tuple[Showing, ...]]
     votes: Mapping[str, PairVotes]
 
 
@@ -101,9 +103,12 @@ def compare_judges(
 
 
 def _judgement(votes: Mapping[str, PairVotes]) -> _Judgement:
-    """A judge asked in both orders somewhere was to be asked in both everywhere: a pair with one is missing."""
-    found = {vote.request.order for by_principle in votes.values() for group in by_principle.values() for vote in group}
-    return _Judgement(tuple(order for order in ORDERS if order in found) or ORDERS[:1], votes)
+    """A showing that some pair had for a principle, every pair was to have: a pair without it is missing."""
+    found: dict[str, set[Showing]] = defaultdict(set)
+    for by_principle in votes.values():
+        for principle, group in by_principle.items():
+            found[principle] |= {Showing(vote.request.order, vote.request.replicate) for vote in group}
+    return _Judgement({principle: tuple(sorted(showings)) for principle, showings in found.items()}, votes)
 
 
 def _compare(pairs: Sequence[Pair], principle: Principle, first: _Judgement, second: _Judgement) -> Agreement:
@@ -126,8 +131,12 @@ def _compare(pairs: Sequence[Pair], principle: Principle, first: _Judgement, sec
 
 
 def _logit(pair: Pair, principle: Principle, judgement: _Judgement) -> float | None:
-    view = preference(_votes(pair, principle, judgement), judgement.orders)
+    view = preference(_votes(pair, principle, judgement), _showings(principle, judgement))
     return None if isinstance(view, Missing) else view.logit
+
+
+def _showings(principle: Principle, judgement: _Judgement) -> tuple[Showing, ...]:
+    return judgement.showings.get(principle.id) or (Showing("ab"),)
 
 
 def _votes(pair: Pair, principle: Principle, judgement: _Judgement) -> tuple[Vote, ...]:
@@ -136,17 +145,23 @@ def _votes(pair: Pair, principle: Principle, judgement: _Judgement) -> tuple[Vot
 
 def _facts(pairs: Sequence[Pair], principle: Principle, judgement: _Judgement) -> JudgeFacts:
     by_pair = [_votes(pair, principle, judgement) for pair in pairs]
-    logits = [[vote.logit for vote in votes if vote.logit] for votes in by_pair]
+    logits = [_leanings(votes) for votes in by_pair]
     twice = [leanings for leanings in logits if len(leanings) == 2]
     leaning = [logit for leanings in logits for logit in leanings]
     given = sum(len(votes) for votes in by_pair)
     valid = sum(vote.state == "valid" for votes in by_pair for vote in votes)
     return JudgeFacts(
         votes=given,
-        failed=len(pairs) * len(judgement.orders) - valid,
+        failed=len(pairs) * len(_showings(principle, judgement)) - valid,
         order_consistency=rate(sum((one > 0) != (two > 0) for one, two in twice), len(twice)),
         first_slot=rate(sum(logit > 0 for logit in leaning), len(leaning)),
     )
+
+
+def _leanings(votes: Sequence[Vote]) -> list[float]:
+    """One logit an order, replicates averaged, where there is one that leans."""
+    by_order = [[v.logit for v in votes if v.request.order == order and v.logit is not None] for order in ORDERS]
+    return [leaning for logits in by_order if logits and (leaning := averaged(logits))]
 
 
 def rate(hits: int, n: int) -> Rate:

@@ -123,7 +123,7 @@ def collect_votes(
     found: dict[str, PairVotes] = {}
     for pair in pairs:
         wanted = {
-            principle.id: [judge.request(pair, principle, order).key for order in judge.orders]
+            principle.id: [judge.request(pair, principle, showing).key for showing in judge.showings(principle)]
             for principle in in_scope(pair, constitution)
         }
         known = store.get(key for keys in wanted.values() for key in keys)
@@ -147,10 +147,18 @@ def _batches(pairs: Sequence[Pair], constitution: Constitution, judge: Judge, si
     for start in range(0, len(pairs), size):
         asks: Asks = {}
         for pair in pairs[start : start + size]:
-            for order in judge.orders:
-                for principle in in_scope(pair, constitution):
-                    request = judge.request(pair, principle, order)
-                    if (key := request.key) not in seen:
-                        seen.add(key)
-                        asks[key] = Ask(request, pair, principle)
+            for ask in _asks(pair, constitution, judge):
+                if (key := ask.request.key) not in seen:
+                    seen.add(key)
+                    asks[key] = ask
         yield asks
+
+
+def _asks(pair: Pair, constitution: Constitution, judge: Judge) -> list[Ask]:
+    """All questions about one pair, those of one order together, and within it the replicates in turn."""
+    asks = [
+        Ask(judge.request(pair, principle, showing), pair, principle)
+        for principle in in_scope(pair, constitution)
+        for showing in judge.showings(principle)
+    ]
+    return sorted(asks, key=lambda ask: (ask.request.order, ask.request.replicate))

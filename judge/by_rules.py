@@ -8,8 +8,8 @@ from constitution.errors import JudgeError
 from constitution.identity import digest
 from constitution.model import Constitution, Principle
 from generate.records import Pair
-from judge.interface import Ask, preferred, shown, vote_request
-from judge.records import Order, Vote, VoteRequest
+from judge.interface import Ask, Showing, preferred, shown, vote_request
+from judge.records import Vote, VoteRequest
 from judge.rules import RULES_VERSION, rule_logit
 
 RULES_BATCH_PAIRS = 256
@@ -18,7 +18,6 @@ RULES_BATCH_PAIRS = 256
 class JudgeByRules:
     """The principles' own checks. Exactly antisymmetric in the two responses, so that one order says everything."""
 
-    orders: tuple[Order, ...] = ("ab",)
     batch_pairs = RULES_BATCH_PAIRS
 
     def __init__(self, name: str, confidence: float, constitution: Constitution) -> None:
@@ -33,11 +32,15 @@ class JudgeByRules:
         self.digest = digest("judge", type="rules", version=RULES_VERSION, confidence=confidence)
         self._confidence = confidence
 
-    def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
+    def showings(self, principle: Principle) -> tuple[Showing, ...]:
+        """See Judge."""
+        return (Showing("ab"),)
+
+    def request(self, pair: Pair, principle: Principle, showing: Showing) -> VoteRequest:
         """See Judge."""
         assert principle.check is not None
         check = digest("check", **principle.check.model_dump(mode="json"))
-        return vote_request(self.digest, pair, principle, order, check)
+        return vote_request(self.digest, pair, principle, showing, check)
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
         """See Judge."""

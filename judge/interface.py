@@ -25,18 +25,27 @@ class Shown(NamedTuple):
     second: Response
 
 
+class Showing(NamedTuple):
+    """One of the times that a judge sees a pair for one principle."""
+
+    order: Order
+    replicate: int = 0
+
+
 class Judge(Protocol):
     """Answers one principle about one pair in one order."""
 
     name: str
     digest: str
     """Covers all that can change a vote besides the question."""
-    orders: tuple[Order, ...]
-    """The orders in which each pair is shown."""
     batch_pairs: int
     """Pairs whose votes are asked and committed together."""
 
-    def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
+    def showings(self, principle: Principle) -> tuple[Showing, ...]:
+        """How often each pair is shown for this principle: in which orders, and how many times in each."""
+        ...
+
+    def request(self, pair: Pair, principle: Principle, showing: Showing) -> VoteRequest:
         """The identity of one vote. Pure: no model is loaded."""
         ...
 
@@ -50,17 +59,18 @@ def shown(pair: Pair, order: Order) -> Shown:
     return Shown(pair.a, pair.b) if order == "ab" else Shown(pair.b, pair.a)
 
 
-def vote_request(judge: str, pair: Pair, principle: Principle, order: Order, rendered: str) -> VoteRequest:
+def vote_request(judge: str, pair: Pair, principle: Principle, showing: Showing, rendered: str) -> VoteRequest:
     """The identity of one vote, from the judge's digest and the digest of what it is shown."""
-    first, second = shown(pair, order)
+    first, second = shown(pair, showing.order)
     return VoteRequest(
         pair_key=pair.key,
         principle_key=principle.key,
         judge=judge,
         first=first.key,
         second=second.key,
-        order=order,
+        order=showing.order,
         rendered=rendered,
+        replicate=showing.replicate,
     )
 
 

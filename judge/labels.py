@@ -14,7 +14,7 @@ from typing import NamedTuple
 from constitution.model import Constitution, Principle
 from generate.records import Pair, Response
 from judge.ask import in_scope
-from judge.interface import Judge
+from judge.interface import Judge, Showing
 from judge.records import Label, Order, Share, Vote
 
 UNDECIDED_WITHIN = 1e-9
@@ -64,25 +64,36 @@ class _Candidate(NamedTuple):
     pair_key: str
 
 
-def preference(votes: Sequence[Vote], orders: Sequence[Order]) -> Preference | Missing:
+def preference(votes: Sequence[Vote], showings: Sequence[Showing]) -> Preference | Missing:
     """(l_ab - l_ba) / 2 with position bias (l_ab + l_ba) / 2; with one order that order's logit, and no bias.
 
-    Every order must have a valid vote: half an answer would carry the whole position bias.
+    Every showing must have a valid vote: half an answer would carry the whole position bias. Replicates of one order
+    are averaged as probabilities (see `averaged`).
     """
-    assert orders, "a judge is asked in at least one order"
-    by_order = {vote.request.order: vote for vote in votes}
-    assert len(by_order) == len(votes), "several votes for one order"
-    logits: dict[Order, float] = {}
-    for order in orders:
-        vote = by_order.get(order)
+    assert showings, "a judge is shown each pair at least once"
+    given = {Showing(vote.request.order, vote.request.replicate): vote for vote in votes}
+    assert len(given) == len(votes), "several votes for one showing"
+    found: dict[Order, list[float]] = defaultdict(list)
+    for showing in showings:
+        vote = given.get(showing)
         if vote is None:
             return Missing("not_asked")
         if vote.logit is None:
             return Missing(f"{vote.state}: {vote.reason}")
-        logits[order] = vote.logit
+        found[showing.order].append(vote.logit)
+    logits = {order: averaged(values) for order, values in found.items()}
     if len(logits) == 2:
         return Preference((logits["ab"] - logits["ba"]) / 2, (logits["ab"] + logits["ba"]) / 2)
     return Preference(logits["ab"] if "ab" in logits else -logits["ba"], None)
+
+
+def averaged(logits: Sequence[float]) -> float:
+    """The logit of the mean probability; of one logit, that logit itself."""
+    if len(logits) == 1:
+        return logits[0]
+    n = len(logits)
+    yes, no = (math.fsum(probability(sign * logit) for logit in logits) / n for sign in (1, -1))
+    return math.log(yes) - math.log(no)
 
 
 def probability(logit: float) -> float:
@@ -103,7 +114,7 @@ def label_pair(pair: Pair, votes: Mapping[str, Sequence[Vote]], constitution: Co
     missing: dict[str, str] = {}
     principles = in_scope(pair, constitution)
     for principle in principles:
-        view = preference(votes.get(principle.id, ()), judge.orders)
+        view = preference(votes.get(principle.id, ()), judge.showings(principle))
         if isinstance(view, Missing):
             missing[principle.id] = view.reason
         else:

@@ -10,7 +10,7 @@ from constitution.identity import digest
 from constitution.model import Principle
 from generate.engine import Completion, Engine, ModelRef, Readout
 from generate.records import Message, Pair
-from judge.interface import Ask, preferred, vote_request
+from judge.interface import Ask, Showing, preferred, vote_request
 from judge.records import Order, Vote, VoteRequest
 from judge.settings import LlmJudge
 from judge.template import JudgeTemplate, Rendered, render
@@ -31,7 +31,6 @@ class JudgeByModel:
     ) -> None:
         """Loads nothing; `engine` is called once, at the first vote."""
         self.name = name
-        self.orders: tuple[Order, ...] = ("ab", "ba") if settings.orders == "both" else ("ab",)
         self.batch_pairs = settings.batch_pairs
         self.digest = judge_digest(settings, template, model)
         self._settings = settings
@@ -39,9 +38,14 @@ class JudgeByModel:
         self._open = engine
         self._engine: Engine | None = None
 
-    def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
+    def showings(self, principle: Principle) -> tuple[Showing, ...]:
         """See Judge."""
-        return vote_request(self.digest, pair, principle, order, self._render(pair, principle, order).digest)
+        return (Showing("ab"), Showing("ba")) if self._settings.orders == "both" else (Showing("ab"),)
+
+    def request(self, pair: Pair, principle: Principle, showing: Showing) -> VoteRequest:
+        """See Judge."""
+        rendered = self._render(pair, principle, showing.order)
+        return vote_request(self.digest, pair, principle, showing, rendered.digest)
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
         """See Judge. Raises JudgeError if the engine turns out not to constrain what must be constrained."""

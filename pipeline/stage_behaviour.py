@@ -93,11 +93,11 @@ def compare(run: Run, before: Sequence[SampleSet], after: Sequence[SampleSet]) -
 def _preferences(
     run: Run, prompt: Prompt, old: Response, new: Response, votes: dict[str, dict[str, tuple[Vote, ...]]], judge: Judge
 ) -> dict[str, float | None]:
-    in_scope = [p.id for p in run.constitution.principles if p.applies_to(prompt.tags)]
+    in_scope = [p for p in run.constitution.principles if p.applies_to(prompt.tags)]
     if old.text == new.text:
-        return dict.fromkeys(in_scope, 0.5)
+        return dict.fromkeys((p.id for p in in_scope), 0.5)
     by_principle = votes.get(Pair(prompt=prompt, a=new, b=old).key, {})
-    found = {name: preference(by_principle.get(name, ()), judge.orders) for name in in_scope}
+    found = {p.id: preference(by_principle.get(p.id, ()), judge.showings(p)) for p in in_scope}
     return {name: None if isinstance(p, Missing) else probability(p.logit) for name, p in found.items()}
 
 

@@ -17,8 +17,8 @@ from constitution.progress import Tick
 from constitution.store import Store
 from generate.records import Pair
 from judge.ask import judge_pairs
-from judge.interface import Ask, Judge
-from judge.records import Order, Vote, VoteRequest
+from judge.interface import Ask, Judge, Showing
+from judge.records import Vote, VoteRequest
 from tests.judging import a_constitution, rules_judge, some_pairs
 
 PAIRS, BATCH_PAIRS = 12, 2
@@ -28,15 +28,19 @@ class Watched:
     """A real judge, with what it was asked written down."""
 
     def __init__(self, judge: Judge, batch_pairs: int, die_in_batch: int | None = None) -> None:
-        self.name, self.digest, self.orders = judge.name, judge.digest, judge.orders
+        self.name, self.digest = judge.name, judge.digest
         self.batch_pairs = batch_pairs
         self.asked: list[Ask] = []
         self.batches = 0
         self._judge, self._die_in_batch = judge, die_in_batch
 
-    def request(self, pair: Pair, principle: Principle, order: Order) -> VoteRequest:
+    def showings(self, principle: Principle) -> tuple[Showing, ...]:
         """The real judge's."""
-        return self._judge.request(pair, principle, order)
+        return self._judge.showings(principle)
+
+    def request(self, pair: Pair, principle: Principle, showing: Showing) -> VoteRequest:
+        """The real judge's."""
+        return self._judge.request(pair, principle, showing)
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
         """The real judge's."""

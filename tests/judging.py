@@ -9,7 +9,7 @@ from constitution.checks import ListsCheck, PatternCheck, RepetitionCheck, Words
 from constitution.model import Constitution, Principle
 from generate.engine import ModelRef
 from generate.records import Message, Pair, Prompt, Response
-from judge.interface import Judge
+from judge.interface import Judge, Showing
 from judge.judges import open_judge
 from judge.records import Order, Vote
 from judge.settings import LlmJudge, RulesJudge
@@ -82,7 +82,7 @@ def _no_engine() -> NoReturn:
 
 def a_vote(judge: Judge, pair: Pair, principle: Principle, order: Order, logit: float | None) -> Vote:
     """A valid vote, or, with None, one that failed."""
-    request = judge.request(pair, principle, order)
+    request = judge.request(pair, principle, Showing(order))
     if logit is None:
         return Vote(request=request, state="failed", reason="invalid_json")
     return Vote(request=request, state="valid", logit=logit)

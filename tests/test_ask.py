@@ -17,7 +17,7 @@ from constitution.progress import Tick
 from constitution.store import Store
 from generate.records import Message
 from judge.ask import collect_votes, judge_pairs, plan_votes
-from judge.interface import Ask, Judge
+from judge.interface import Ask, Judge, Showing
 from judge.records import Vote
 from tests.conftest import REPOSITORY
 from tests.judge_child import BATCH_PAIRS, PAIRS, Watched
@@ -135,7 +135,7 @@ def test_a_question_is_asked_once_however_often_it_comes(store: Store[Vote]) -> 
 def test_questions_that_share_a_prefix_are_neighbours(store: Store[Vote]) -> None:
     constitution, pairs = a_constitution(PRINCIPLES[:3]), some_pairs(4)
     judge = watched(constitution)
-    judge.orders = ("ab", "ba")
+    judge.showings = lambda principle: (Showing("ab"), Showing("ba"))  # type: ignore[method-assign]
     judge_pairs(pairs, constitution, judge, store)
     groups = [(ask.pair.key, ask.request.order) for ask in judge.asked]
     assert groups == [(pair.key, order) for pair in pairs for order in ("ab", "ba") for _ in range(3)]
@@ -182,34 +182,36 @@ def test_every_part_of_a_question_is_in_its_key() -> None:
     """One change at a time: each gives another key, and what nobody judges gives the same."""
     constitution, pair, principle = a_constitution(), a_pair("one", "two"), PRINCIPLES[0]
     judge = llm_judge(constitution)
-    key = judge.request(pair, principle, "ab").key
+    key = judge.request(pair, principle, Showing("ab")).key
     turns = [Message(role="user", content="Hello"), Message(role="user", content="How do I bake bread?")]
     other_keys = {
-        "order": judge.request(pair, principle, "ba"),
-        "first": judge.request(a_pair("ones", "two"), principle, "ab"),
-        "second": judge.request(a_pair("one", "twos"), principle, "ab"),
-        "prompt": judge.request(a_pair("one", "two", a_prompt(turns=turns)), principle, "ab"),
-        "text": judge.request(pair, principle.model_copy(update={"text": "Short."}), "ab"),
-        "question": judge.request(pair, principle.model_copy(update={"question": "Which is short?"}), "ab"),
-        "polarity": judge.request(pair, principle.model_copy(update={"polarity": "against"}), "ab"),
-        "template": llm_judge(constitution, template="small").request(pair, principle, "ab"),
-        "readout": llm_judge(constitution, readout="reasoned").request(pair, principle, "ab"),
+        "order": judge.request(pair, principle, Showing("ba")),
+        "first": judge.request(a_pair("ones", "two"), principle, Showing("ab")),
+        "second": judge.request(a_pair("one", "twos"), principle, Showing("ab")),
+        "prompt": judge.request(a_pair("one", "two", a_prompt(turns=turns)), principle, Showing("ab")),
+        "text": judge.request(pair, principle.model_copy(update={"text": "Short."}), Showing("ab")),
+        "question": judge.request(pair, principle.model_copy(update={"question": "Which is short?"}), Showing("ab")),
+        "polarity": judge.request(pair, principle.model_copy(update={"polarity": "against"}), Showing("ab")),
+        "template": llm_judge(constitution, template="small").request(pair, principle, Showing("ab")),
+        "readout": llm_judge(constitution, readout="reasoned").request(pair, principle, Showing("ab")),
         "confidence": llm_judge(constitution, readout="reasoned", reasoned_confidence=0.7).request(
-            pair, principle, "ab"
+            pair, principle, Showing("ab")
         ),
-        "tokens": llm_judge(constitution, readout="reasoned", max_new_tokens=99).request(pair, principle, "ab"),
+        "tokens": llm_judge(constitution, readout="reasoned", max_new_tokens=99).request(
+            pair, principle, Showing("ab")
+        ),
     }
     assert len({key, *(request.key for request in other_keys.values())}) == len(other_keys) + 1
     same = principle.model_copy(update={"id": "other", "weight": 7.0, "axis": "z"})
     tagged = a_pair("one", "two", a_prompt(tags=("a-tag",)))
-    assert judge.request(tagged, same, "ab").key == key
-    assert llm_judge(constitution, batch_pairs=3, orders="ab").request(pair, principle, "ab").key == key
+    assert judge.request(tagged, same, Showing("ab")).key == key
+    assert llm_judge(constitution, batch_pairs=3, orders="ab").request(pair, principle, Showing("ab")).key == key
 
 
 def test_keys_are_the_same_in_another_process() -> None:
     code = (
         "from tests.judging import *; c = a_constitution(); p = a_pair('one', 'two');"
-        "print(llm_judge(c).request(p, PRINCIPLES[0], 'ab').model_dump_json())"
+        "print(llm_judge(c).request(p, PRINCIPLES[0], Showing('ab')).model_dump_json())"
     )
     runs = [
         subprocess.run(
@@ -224,4 +226,7 @@ def test_keys_are_the_same_in_another_process() -> None:
     ]
     here: Principle = PRINCIPLES[0]
     assert runs[0] == runs[1]
-    assert json.loads(runs[0]) == llm_judge(a_constitution()).request(a_pair("one", "two"), here, "ab").model_dump()
+    assert (
+        json.loads(runs[0])
+        == llm_judge(a_constitution()).request(a_pair("one", "two"), here, Showing("ab")).model_dump()
+    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from constitution.model import Constitution, Principle
 from generate.records import Pair
-from judge.interface import Judge
+from judge.interface import Judge, Showing
 from judge.labels import (
     Missing,
     Preference,
@@ -56,7 +56,7 @@ def votes_on(judge: Judge, pair: Pair, constitution: Constitution, views: Views)
     return {
         principle.id: tuple(
             a_vote(judge, pair, principle, order, None if view is None else view[order == "ba"])
-            for order in judge.orders
+            for order, _ in judge.showings(principle)
         )
         for principle, view in zip(constitution.principles, views, strict=True)
     }
@@ -65,31 +65,33 @@ def votes_on(judge: Judge, pair: Pair, constitution: Constitution, views: Views)
 def test_both_orders_combine_in_logit_space() -> None:
     judge = llm_judge(a_constitution())
     ab, ba = (a_vote(judge, PAIR, PRINCIPLES[0], order, x) for order, x in (("ab", 3.0), ("ba", 1.0)))
-    found = preference([ab, ba], judge.orders)
+    found = preference([ab, ba], judge.showings(PRINCIPLES[0]))
     assert found == Preference(1.0, 2.0)  # leans to `a` by 1, to whatever is first by 2
     assert found.p == pytest.approx(0.7310585786300049, abs=1e-15)
 
 
 def test_a_purely_positional_judge_has_no_preference() -> None:
     judge = llm_judge(a_constitution())
-    votes = [a_vote(judge, PAIR, PRINCIPLES[0], order, 5.0) for order in judge.orders]
-    assert preference(votes, judge.orders) == Preference(0.0, 5.0)
+    votes = [a_vote(judge, PAIR, PRINCIPLES[0], order, 5.0) for order in ("ab", "ba")]
+    assert preference(votes, judge.showings(PRINCIPLES[0])) == Preference(0.0, 5.0)
 
 
 def test_half_an_answer_is_none() -> None:
     judge = llm_judge(a_constitution())
     valid = a_vote(judge, PAIR, PRINCIPLES[0], "ab", 2.0)
     failed = a_vote(judge, PAIR, PRINCIPLES[0], "ba", None)
-    assert preference([valid, failed], judge.orders) == Missing("failed: invalid_json")
-    assert preference([valid], judge.orders) == Missing("not_asked")
+    assert preference([valid, failed], judge.showings(PRINCIPLES[0])) == Missing("failed: invalid_json")
+    assert preference([valid], judge.showings(PRINCIPLES[0])) == Missing("not_asked")
     abstained = Vote(request=failed.request, state="abstain", reason="cannot_say")
-    assert preference([valid, abstained], judge.orders) == Missing("abstain: cannot_say")
+    assert preference([valid, abstained], judge.showings(PRINCIPLES[0])) == Missing("abstain: cannot_say")
 
 
 def test_one_order_has_no_position_bias() -> None:
     judge = rules_judge(a_constitution())
-    assert preference([a_vote(judge, PAIR, PRINCIPLES[0], "ab", 2.0)], judge.orders) == Preference(2.0, None)
-    assert preference([a_vote(judge, PAIR, PRINCIPLES[0], "ba", 2.0)], ("ba",)) == Preference(-2.0, None)
+    assert preference([a_vote(judge, PAIR, PRINCIPLES[0], "ab", 2.0)], judge.showings(PRINCIPLES[0])) == Preference(
+        2.0, None
+    )
+    assert preference([a_vote(judge, PAIR, PRINCIPLES[0], "ba", 2.0)], (Showing("ba"),)) == Preference(-2.0, None)
 
 
 def test_a_label_by_hand() -> None:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from constitution.checks import Check
 from constitution.errors import JudgeError
 from constitution.model import Principle
-from judge.interface import Ask
+from judge.interface import Ask, Showing
 from judge.rules import SEARCHED_CHARS, content_stems, rule_logit, score, stem
 from tests.judging import a_constitution, a_pair, rules_judge
 
@@ -176,7 +176,7 @@ def test_every_rule_is_antisymmetric(first: str, second: str, kind: str) -> None
 def test_equal_scores_are_a_valid_vote_without_preference() -> None:
     constitution = a_constitution()
     judge, pair, principle = rules_judge(constitution), a_pair("One.", "Two."), constitution.principles[1]
-    vote = judge.vote([Ask(judge.request(pair, principle, "ab"), pair, principle)])[0]
+    vote = judge.vote([Ask(judge.request(pair, principle, Showing("ab")), pair, principle)])[0]
     assert (vote.state, vote.logit) == ("valid", 0.0)
 
 
@@ -185,7 +185,7 @@ def test_against_turns_a_principle_round() -> None:
     against = Principle(id="lists", text="The answer has no lists.", polarity="against", check=lists)
     constitution = a_constitution([against, against.model_copy(update={"id": "no-lists", "polarity": "for"})])
     judge, pair = rules_judge(constitution), a_pair("- one\n- two", "one, two")
-    votes = judge.vote([Ask(judge.request(pair, p, "ab"), pair, p) for p in constitution.principles])
+    votes = judge.vote([Ask(judge.request(pair, p, Showing("ab")), pair, p) for p in constitution.principles])
     assert [vote.logit for vote in votes] == [4.0, -4.0]
 
 

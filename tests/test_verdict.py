@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from generate.engine import Completion, Readout
-from judge.interface import Ask
+from judge.interface import Ask, Showing
 from judge.llm import LOGIT_BOUND, direct_vote, reasoned_vote
 from judge.verdict import NoVerdict, Verdict, read_verdict, verdict_within
 from tests.judging import PRINCIPLES, a_constitution, a_pair, llm_judge
@@ -60,7 +60,7 @@ MALFORMED = [
 
 def an_ask() -> Ask:
     judge, pair = llm_judge(a_constitution()), a_pair("one", "two")
-    return Ask(judge.request(pair, PRINCIPLES[0], "ab"), pair, PRINCIPLES[0])
+    return Ask(judge.request(pair, PRINCIPLES[0], Showing("ab")), pair, PRINCIPLES[0])
 
 
 @pytest.mark.parametrize(("text", "reason"), MALFORMED)
