@@ -45,6 +45,9 @@ class Principle(Record):
     """`against` turns the principle round: the response that satisfies the text less is preferred."""
     question: str | None = Field(default=None, min_length=1, max_length=4000)
     """The question put to the judge instead of the template's own; `{{ principle }}` stands for the text."""
+    source: str | None = Field(default=None, pattern=ID_PATTERN, max_length=64)
+    """Who votes on it, as a role of your own naming (`crowd`, `experts`); the run file's `sources` says which judge
+    that is. The run's judge when omitted."""
     check: Check | None = None
     """A rule that verifies the principle without a model; needed by the `rules` judge."""
     examples: tuple[Example, ...] = ()
@@ -97,6 +100,6 @@ class Constitution(Record):
 
     @property
     def key(self) -> str:
-        """Digest of everything that can change a label: principle keys, ids, weights, scopes, the rule."""
-        rows = sorted((p.id, p.key, p.weight, sorted(p.scope)) for p in self.principles)
+        """Digest of everything that can change a label: principle keys, ids, weights, scopes, sources, the rule."""
+        rows = sorted((p.id, p.key, p.weight, sorted(p.scope), p.source) for p in self.principles)
         return digest("constitution", principles=[list(row) for row in rows], aggregation=self.aggregation.model_dump())

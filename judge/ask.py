@@ -16,6 +16,7 @@ from constitution.record import Record
 from constitution.store import Store
 from generate.records import Pair
 from judge.interface import Ask, Judge
+from judge.panel import Turn, turns
 from judge.records import Vote
 
 PLAN_BATCH_PAIRS = 256
@@ -91,7 +92,7 @@ def judge_pairs(
     total = sum(len(asks) for asks in _batches(pairs, constitution, judge, PLAN_BATCH_PAIRS))
     states, reasons = Counter[str](), Counter[str]()
     asked = tokens_in = tokens_out = 0
-    for asks in _batches(pairs, constitution, judge, judge.batch_pairs):
+    for asks in _batches(pairs, constitution, judge, None):
         known = store.get(asks)
         missing = [ask for key, ask in asks.items() if key not in known or known[key].state == "failed"]
         if missing:
@@ -141,24 +142,30 @@ def in_scope(pair: Pair, constitution: Constitution) -> list[Principle]:
     return [principle for principle in constitution.principles if principle.applies_to(pair.prompt.tags)]
 
 
-def _batches(pairs: Sequence[Pair], constitution: Constitution, judge: Judge, size: int) -> Iterator[Asks]:
-    """Each question once, `size` pairs at a time. The principles of one pair and order share a prefix: neighbours."""
+def _batches(pairs: Sequence[Pair], constitution: Constitution, judge: Judge, size: int | None) -> Iterator[Asks]:
+    """Each question once, `size` pairs at a time (None: as many as the judge commits together).
+
+    The principles of one pair and order share a prefix: neighbours.
+    """
     seen: set[str] = set()
-    for start in range(0, len(pairs), size):
-        asks: Asks = {}
-        for pair in pairs[start : start + size]:
-            for ask in _asks(pair, constitution, judge):
-                if (key := ask.request.key) not in seen:
-                    seen.add(key)
-                    asks[key] = ask
-        yield asks
+    for turn in turns(judge, constitution):
+        step = size or turn.judge.batch_pairs
+        for start in range(0, len(pairs), step):
+            asks: Asks = {}
+            for pair in pairs[start : start + step]:
+                for ask in _asks(pair, turn):
+                    if (key := ask.request.key) not in seen:
+                        seen.add(key)
+                        asks[key] = ask
+            yield asks
 
 
-def _asks(pair: Pair, constitution: Constitution, judge: Judge) -> list[Ask]:
-    """All questions about one pair, those of one order together, and within it the replicates in turn."""
+def _asks(pair: Pair, turn: Turn) -> list[Ask]:
+    """A judge's questions about one pair, those of one order together, and within it the replicates in turn."""
     asks = [
-        Ask(judge.request(pair, principle, showing), pair, principle)
-        for principle in in_scope(pair, constitution)
-        for showing in judge.showings(principle)
+        Ask(turn.judge.request(pair, principle, showing), pair, principle)
+        for principle in turn.principles
+        if principle.applies_to(pair.prompt.tags)
+        for showing in turn.judge.showings(principle)
     ]
     return sorted(asks, key=lambda ask: (ask.request.order, ask.request.replicate))

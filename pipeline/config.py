@@ -57,6 +57,8 @@ class RunConfig(Record):
     """The judges that this run could use, by a name of your choice."""
     judge: str = "rules"
     """The judge whose votes become labels: the one line that swaps it."""
+    sources: dict[str, str] = Field(default={})
+    """Who is who: a role that principles name as their `source`, and the entry of `judges` that votes for it."""
     second_opinion: SecondOpinion | None = None
     """Another judge to compare it with."""
     train: TrainSettings = TrainSettings()
@@ -80,6 +82,8 @@ class RunConfig(Record):
                 "or `vllm`"
             )
         need(self.judge, "`judge`", self.judges)
+        for role, judge_name in self.sources.items():
+            need(judge_name, f"`sources.{role}`", self.judges)
         if self.second_opinion:
             need(self.second_opinion.judge, "`second_opinion.judge`", self.judges)
         for name, judge in self.judges.items():

@@ -23,6 +23,7 @@ from judge.settings import LlmJudge
 from pipeline.config import RunConfig
 from pipeline.console import Console
 from pipeline.folder import RunFolder
+from pipeline.sources import check_sources, open_panel
 
 
 @dataclass
@@ -39,8 +40,11 @@ class Run:
 
     @cached_property
     def constitution(self) -> Constitution:
-        """The constitution that the run file names."""
-        return load_constitution(self.base / self.config.constitution)
+        """The constitution that the run file names, every principle's source known to the run file."""
+        path = self.base / self.config.constitution
+        constitution = load_constitution(path)
+        check_sources(constitution, self.config.sources, path)
+        return constitution
 
     @cached_property
     def train_prompts(self) -> list[Prompt]:
@@ -80,12 +84,20 @@ class Run:
             self._engines.popitem()[1].close()
 
     def judge(self, name: str) -> Judge:
-        """The judge of this entry. Its model, if it has one, is loaded at its first vote."""
+        """The judge of this entry. Its model, if it has one, is loaded at its first vote.
+
+        The run's own judge leaves the principles that name a source to it; any other is asked about all of them.
+        """
+        if name != self.config.judge:
+            return self._judge_alone(name, self.constitution)
+        return open_panel(name, self.constitution, self.config.sources, self._judge_alone)
+
+    def _judge_alone(self, name: str, constitution: Constitution) -> Judge:
         settings = self.config.judges[name]
         if not isinstance(settings, LlmJudge):
-            return open_judge(name, settings, self.constitution, None, None)
+            return open_judge(name, settings, constitution, None, None)
         model = self._judges_model(settings)
-        return open_judge(name, settings, self.constitution, model, lambda: self.engine(settings.engine, model))
+        return open_judge(name, settings, constitution, model, lambda: self.engine(settings.engine, model))
 
     def _judges_model(self, settings: LlmJudge) -> ModelRef:
         engine = self.config.engines[settings.engine]

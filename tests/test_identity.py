@@ -70,6 +70,7 @@ NO_MEANING: dict[str, st.SearchStrategy[Any]] = {
     "weight": st.floats(0, 1e6),
     "axis": TEXT,
     "scope": st.lists(TEXT, max_size=3).map(tuple),
+    "source": st.sampled_from([None, "crowd", "experts"]),
 }
 PRINCIPLES = st.fixed_dictionaries({**MEANING, **NO_MEANING})
 
@@ -94,7 +95,7 @@ def test_the_constitution_key_covers_what_labels_depend_on() -> None:
     b = Principle(id="b", text="y", weight=2)
     base = Constitution(name="n", principles=(a, b))
     assert base.key == Constitution(name="other", description="d", principles=(b, a)).key
-    for change in ({"weight": 3.0}, {"scope": ("t",)}, {"id": "c"}, {"text": "z"}):
+    for change in ({"weight": 3.0}, {"scope": ("t",)}, {"id": "c"}, {"text": "z"}, {"source": "crowd"}):
         changed = b.model_copy(update=change)
         assert Constitution(name="n", principles=(a, changed)).key != base.key, change
     assert Constitution(name="n", principles=(a, b.model_copy(update={"axis": "z"}))).key == base.key

@@ -48,7 +48,7 @@ class Bad(NamedTuple):
 BAD = [
     Bad("weight", "wieght", "5:5: unknown key `wieght`; did you mean `weight`?"),
     Bad("weight", "Weight", "5:5: unknown key `Weight`; did you mean `weight`?"),
-    Bad("weight", "zzz", "5:5: unknown key `zzz`; allowed here: `axis`, `check`, `examples`, `id`, `polarity`, `question`, `scope`, `text`, `weight`"),
+    Bad("weight", "zzz", "5:5: unknown key `zzz`; allowed here: `axis`, `check`, `examples`, `id`, `polarity`, `question`, `scope`, `source`, `text`, `weight`"),
     Bad("text: Be", "txt: Be", "4:5: unknown key `txt`; did you mean `text`?"),
     Bad("    text: Be brief.\n", "", "3:5: the key `text` is missing in `principles[0]` (What the principle asks for, in the words the judge will read)"),
     Bad("name: plain\n", "", "1:1: the key `name` is missing (A short name for reports)"),
