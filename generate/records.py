@@ -51,18 +51,20 @@ class Prompt(Record):
 
 
 class Response(Record):
-    """One sampled answer, with what it takes to sample it again."""
+    """One answer: sampled, with what it takes to sample it again, or imported as it was found."""
 
     prompt_key: str
     """The prompt's key."""
     text: str
     """The answer, without special tokens."""
-    finish: Literal["stop", "length"]
-    """`stop`: the model ended it (EOS). `length`: it was cut at max_new_tokens."""
+    finish: Literal["stop", "length", "unknown"]
+    """`stop`: the model ended it (EOS). `length`: it was cut at max_new_tokens. `unknown`: imported; training takes it
+    as whole."""
     tokens: int = Field(ge=0)
-    """Tokens generated, the final EOS included."""
+    """Tokens generated, the final EOS included; 0 for an imported answer, whose tokens are not known."""
     sampler: str
-    """Digest of model, revision, engine and sampling parameters; see generate/sampling.py."""
+    """Digest of model, revision, engine and sampling parameters, see generate/sampling.py; `imported` for an imported
+    answer."""
     seed: int
     """The seed that the engine was given."""
     index: int = Field(ge=0)
@@ -71,7 +73,7 @@ class Response(Record):
     @property
     def key(self) -> str:
         """Digest of what a judge sees: the prompt and the text."""
-        return digest("response", prompt=self.prompt_key, text=self.text)
+        return response_key(self.prompt_key, self.text)
 
 
 class Pair(Record):
@@ -95,4 +97,14 @@ class Pair(Record):
     @property
     def key(self) -> str:
         """Digest of both responses (which cover the prompt)."""
-        return digest("pair", a=self.a.key, b=self.b.key)
+        return pair_key(self.a.key, self.b.key)
+
+
+def response_key(prompt_key: str, text: str) -> str:
+    """The key of the response that says `text` to this prompt."""
+    return digest("response", prompt=prompt_key, text=text)
+
+
+def pair_key(a: str, b: str) -> str:
+    """The key of the pair with these responses' keys."""
+    return digest("pair", a=a, b=b)

@@ -73,7 +73,7 @@ def plan_votes(pairs: Sequence[Pair], constitution: Constitution, judge: Judge, 
         for key, ask in asks.items():
             wanted[ask.principle.id] += 1
             if key in known:
-                (failed if known[key].state == "failed" else stored)[ask.principle.id] += 1
+                (stored if known[key].settled else failed)[ask.principle.id] += 1
     ids = [principle.id for principle in constitution.principles]
     return VotePlan(tuple(PrinciplePlan(i, wanted[i], stored[i], wanted[i] - stored[i], failed[i]) for i in ids))
 
@@ -94,7 +94,7 @@ def judge_pairs(
     asked = tokens_in = tokens_out = 0
     for asks in _batches(pairs, constitution, judge, None):
         known = store.get(asks)
-        missing = [ask for key, ask in asks.items() if key not in known or known[key].state == "failed"]
+        missing = [ask for key, ask in asks.items() if key not in known or not known[key].settled]
         if missing:
             answers = judge.vote(missing)
             assert [vote.request for vote in answers] == [ask.request for ask in missing], "votes out of order"

@@ -9,7 +9,8 @@ from generate.engine import Engine, ModelRef
 from judge.by_rules import JudgeByRules
 from judge.interface import Ask, Judge
 from judge.llm import JudgeByModel
-from judge.settings import JudgeSettings, RulesJudge
+from judge.recorded import JudgeByRecord
+from judge.settings import JudgeSettings, RecordedJudge, RulesJudge
 from judge.template import check_questions, load_template
 
 __all__ = ["Ask", "Judge", "open_judge"]
@@ -29,6 +30,8 @@ def open_judge(
     """
     if isinstance(settings, RulesJudge):
         return JudgeByRules(name, settings.confidence, constitution)
+    if isinstance(settings, RecordedJudge):
+        return JudgeByRecord(name, settings, constitution)
     assert model is not None, "an llm judge needs a model"
     assert engine is not None, "an llm judge needs a way to open its engine"
     template = load_template(settings.template)

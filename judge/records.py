@@ -11,6 +11,8 @@ from constitution.record import Record
 
 VOTE_SCHEMA = 1
 Order = Literal["ab", "ba"]
+NOT_RECORDED = "not_recorded"
+"""Why a vote failed that only new data can give: the same question would fail the same way."""
 
 
 class VoteRequest(Record):
@@ -75,6 +77,11 @@ class Vote(Record):
     def key(self) -> str:
         """The request's key."""
         return self.request.key
+
+    @property
+    def settled(self) -> bool:
+        """Whether asking again is in vain: it is a result, or nobody recorded one."""
+        return self.state != "failed" or self.reason == NOT_RECORDED
 
 
 class Share(Record):

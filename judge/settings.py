@@ -46,4 +46,18 @@ class LlmJudge(Record):
     """Pairs whose votes are asked and committed together: the most that a crash can cost."""
 
 
-JudgeSettings = Annotated[RulesJudge | LlmJudge, Field(discriminator="kind")]
+class RecordedJudge(Record):
+    """Opinions from a file: human annotators, user feedback, experts, or another judge. Asks nobody."""
+
+    kind: Literal["recorded"]
+    file: str = Field(min_length=1)
+    """A folder that `preceptor import` wrote, or a JSONL file of opinions."""
+    confidence: float = Field(default=0.8, gt=0.5, lt=1)
+    """The probability that a bare verdict (`a` is better) stands for. Probabilities in the file are taken as they are;
+    several opinions on one pair count as the mean of their probabilities."""
+    orders: Literal["combined", "both"] = "combined"
+    """`combined`: one vote a pair, of everything said. `both`: one vote for each order of showing, where the file says
+    in which order each opinion was given, so that the voice's position bias can be seen."""
+
+
+JudgeSettings = Annotated[RulesJudge | LlmJudge | RecordedJudge, Field(discriminator="kind")]

@@ -19,7 +19,7 @@ from generate.served import served_model
 from generate.settings import OpenAiEngine
 from judge.judges import Judge, open_judge
 from judge.records import Vote
-from judge.settings import LlmJudge
+from judge.settings import LlmJudge, RecordedJudge
 from pipeline.config import RunConfig
 from pipeline.console import Console
 from pipeline.folder import RunFolder
@@ -94,6 +94,8 @@ class Run:
 
     def _judge_alone(self, name: str, constitution: Constitution) -> Judge:
         settings = self.config.judges[name]
+        if isinstance(settings, RecordedJudge):
+            settings = settings.model_copy(update={"file": str(self.base / settings.file)})
         if not isinstance(settings, LlmJudge):
             return open_judge(name, settings, constitution, None, None)
         model = self._judges_model(settings)

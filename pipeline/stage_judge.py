@@ -57,7 +57,13 @@ def _execute(run: Run) -> list[str]:
     states = {state: sum(v.state == state for v in flat) for state in ("valid", "abstain", "failed")}
     write_json(
         run.folder.vote_counts,
-        {"judge": run.config.judge, "digest": votes_digest(flat), "states": states, "count": count.model_dump()},
+        {
+            "judge": run.config.judge,
+            "digest": votes_digest(flat),
+            "states": states,
+            "to_ask_again": sum(not v.settled for v in flat),
+            "count": count.model_dump(),
+        },
     )
     return [
         f"judge `{run.config.judge}`: {count.asked} votes asked, {count.stored} from the store; "
@@ -86,7 +92,7 @@ def read_account(run: Run) -> dict[str, Any]:
 
 
 def _unfinished(run: Run) -> str | None:
-    failed = read_account(run)["states"]["failed"]
+    failed = read_account(run)["to_ask_again"]
     return f"{failed} failed votes are asked again" if failed else None
 
 

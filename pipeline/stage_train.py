@@ -33,8 +33,8 @@ def training_pairs(pairs: Sequence[Pair], labels: Sequence[Label]) -> list[Train
             conversation=pair.prompt.conversation,
             a=pair.a.text,
             b=pair.b.text,
-            a_finished=pair.a.finish == "stop",
-            b_finished=pair.b.finish == "stop",
+            a_finished=pair.a.finish != "length",
+            b_finished=pair.b.finish != "length",
             p=label.p,
             shares=label.shares,
         )
