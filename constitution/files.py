@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,19 +18,28 @@ from constitution.strict_json import json_fault, parse_json_line
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write to a temporary name in the same folder, fsync, rename over `path`, fsync the folder."""
-    payload = data.encode("utf-8") if isinstance(data, str) else data
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose bytes become `path` when the block ends well: a temporary name in the same folder, fsync, rename.
+
+    When the block ends with an error, `path` is what it was.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(payload)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_folder(path.parent)
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write to a temporary name in the same folder, fsync, rename over `path`, fsync the folder."""
+    with replacing(path) as stream:
+        stream.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -47,8 +57,10 @@ def write_json(path: Path, value: object) -> None:
 
 
 def write_records(path: Path, records: Iterable[BaseModel]) -> None:
-    """One JSON object a line, atomically."""
-    write_atomically(path, "".join(record.model_dump_json() + "\n" for record in records))
+    """One JSON object a line, atomically. Records are written as they come, and none is kept."""
+    with replacing(path) as stream:
+        for record in records:
+            stream.write(record.model_dump_json().encode("utf-8") + b"\n")
 
 
 def read_text(path: Path, max_bytes: int | None = None) -> str:
@@ -56,9 +68,16 @@ def read_text(path: Path, max_bytes: int | None = None) -> str:
 
     Raises DataError if it is missing, a folder, unreadable or longer than `max_bytes`; ConfigError if it is not UTF-8.
     """
+    with _opened(path) as stream:
+        data = stream.read(-1 if max_bytes is None else max_bytes + 1)
+    if max_bytes is not None and len(data) > max_bytes:
+        raise DataError(f"{harmless(str(path))}: longer than {max_bytes // 1024} KiB, which no file of this kind needs")
+    return _decode(data, path)
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(-1 if max_bytes is None else max_bytes + 1)
+        return path.open("rb")
     except FileNotFoundError:
         raise DataError(f"{harmless(str(path))}: there is no such file") from None
     except IsADirectoryError:
@@ -66,18 +85,15 @@ def read_text(path: Path, max_bytes: int | None = None) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataError(f"{harmless(str(path))}: cannot be read ({reason})") from error
-    if max_bytes is not None and len(data) > max_bytes:
-        raise DataError(f"{harmless(str(path))}: longer than {max_bytes // 1024} KiB, which no file of this kind needs")
-    return _decode(data, path)
 
 
-def _decode(data: bytes, path: Path) -> str:
+def _decode(data: bytes, path: Path, first_line: int = 1) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8").split("\n")
         message = f"not UTF-8 text (byte 0x{data[error.start]:02x}): save the file as UTF-8"
-        raise ConfigError([Problem(str(path), len(before), len(before[-1]) + 1, message)]) from None
+        raise ConfigError([Problem(str(path), first_line + len(before) - 1, len(before[-1]) + 1, message)]) from None
 
 
 class Numbered(NamedTuple, Generic[RecordT]):
@@ -88,29 +104,49 @@ class Numbered(NamedTuple, Generic[RecordT]):
     record: RecordT
 
 
+class RecordFile(Generic[RecordT]):
+    """The records of a file, read anew and one at a time whenever they are iterated: no more than one is in memory."""
+
+    def __init__(self, path: Path, record_type: type[RecordT]) -> None:
+        self.path = path
+        self._type = record_type
+
+    def __iter__(self) -> Iterator[RecordT]:
+        """Raises as `read_records` does; after a fault no further record comes, but its fellows are looked for."""
+        return (numbered.record for numbered in _numbered(self.path, self._type))
+
+
 def read_records(path: Path, record_type: type[RecordT]) -> list[RecordT]:
     """Read what `write_records` wrote, or what a person wrote in the same shape.
 
     Raises ConfigError with file, line and column of every fault, over all lines; DataError as `read_text` does.
     """
-    return [numbered.record for numbered in read_numbered(path, record_type)]
+    return list(RecordFile(path, record_type))
 
 
 def read_numbered(path: Path, record_type: type[RecordT]) -> list[Numbered[RecordT]]:
     """As `read_records`, with the line numbers. Empty lines are skipped."""
-    found: list[Numbered[RecordT]] = []
+    return list(_numbered(path, record_type))
+
+
+def _numbered(path: Path, record_type: type[RecordT]) -> Iterator[Numbered[RecordT]]:
     problems: list[Problem] = []
-    # Only "\n" ends a line: JSON text may hold U+2028 and other characters that str.splitlines() would split at.
-    for number, line in enumerate(read_text(path).removeprefix("\ufeff").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(Numbered(number, line, record_type.model_validate_json(line)))
-        except ValidationError as error:
-            problems += _line_problems(error, line, number, str(path), record_type)
+    with _opened(path) as stream:
+        # Only "\n" ends a line: JSON text may hold U+2028 and other characters that str.splitlines() would split at.
+        for number, data in enumerate(stream, start=1):
+            line = _decode(data.removesuffix(b"\n"), path, number)
+            line = line.removeprefix("\ufeff") if number == 1 else line
+            if not line.strip():
+                continue
+            try:
+                record = record_type.model_validate_json(line)
+            except ValidationError as error:
+                problems += _line_problems(error, line, number, str(path), record_type)
+                continue
+            if not problems:
+                yield Numbered(number, line, record)
     if problems:
         raise ConfigError(problems)
-    return found
 
 
 def _line_problems(

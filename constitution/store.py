@@ -6,8 +6,9 @@ determined it, so a run that is continued, or another run that shares the file, 
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -65,29 +66,47 @@ class Store(Generic[RecordT]):
         self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def get(self, keys: Iterable[str]) -> dict[str, RecordT]:
-        """The records that exist among `keys`. Raises StoreError if the file is damaged."""
-        found: dict[str, RecordT] = {}
+        """The records that exist among `keys`, in their order. Raises StoreError if the file is damaged."""
+        wanted = list(keys)
         with self._explained():
-            for key in keys:
-                row = self._db.execute("SELECT body FROM records WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    found[key] = self._type.model_validate_json(row[0])
-        return found
+            found = self._read(wanted)
+        return {key: found[key] for key in wanted if key in found}
+
+    def _read(self, keys: list[str]) -> dict[str, RecordT]:
+        rows = self._db.execute(
+            "SELECT key, body FROM records WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(keys),)
+        )
+        return {key: self._type.model_validate_json(body) for key, body in rows}
 
     def put(self, records: Mapping[str, RecordT]) -> None:
         """Commit a batch: after this returns, a kill -9 loses none of it. Raises StoreError if it cannot be written."""
-        with self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO records VALUES (?, ?)",
-                    ((key, record.model_dump_json()) for key, record in records.items()),
-                )
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._explained(), self._transaction():
+            self._write(records)
+
+    def settle(self, records: Mapping[str, RecordT], is_final: Callable[[RecordT], bool]) -> dict[str, RecordT]:
+        """Commit a batch, but where another process was first, its record stays if it `is_final`.
+
+        Returns what is stored under these keys now, so that every process goes on with the same. Raises as `put`.
+        """
+        with self._explained(), self._transaction():
+            kept = {key: record for key, record in self._read(list(records)).items() if is_final(record)}
+            self._write({key: record for key, record in records.items() if key not in kept})
+        return dict(records) | kept
+
+    def _write(self, records: Mapping[str, RecordT]) -> None:
+        rows = ((key, record.model_dump_json()) for key, record in records.items())
+        self._db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                self._db.execute("ROLLBACK")
+            raise
 
     def __len__(self) -> int:
         with self._explained():
@@ -104,3 +123,24 @@ class Store(Generic[RecordT]):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class SeenKeys:
+    """A set of keys that lives on disk: SQLite's own temporary file, gone when it is closed, however many there are."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=OFF")
+        self._db.execute("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, keys: Iterable[str]) -> set[str]:
+        """Put them in; returns those that were not in before."""
+        rows = self._db.execute(
+            "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) WHERE true RETURNING key",
+            (json.dumps(list(keys)),),
+        )
+        return {key for (key,) in rows}
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._db.close()

@@ -7,19 +7,24 @@ valid vote and an abstention are results and are never asked again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias, TypeVar
 
+from constitution.identity import digest
 from constitution.model import Constitution, Principle
 from constitution.progress import Progress, Tick, silent
 from constitution.record import Record
-from constitution.store import Store
+from constitution.store import SeenKeys, Store
 from generate.records import Pair
 from judge.interface import Ask, Judge
 from judge.panel import Turn, turns
 from judge.records import Vote
 
 PLAN_BATCH_PAIRS = 256
+ItemT = TypeVar("ItemT")
 
 Asks: TypeAlias = dict[str, Ask]
 """By vote key."""
@@ -43,6 +48,11 @@ class VotePlan(NamedTuple):
     principles: tuple[PrinciplePlan, ...]
 
     @property
+    def wanted(self) -> int:
+        """Votes wanted, over all principles."""
+        return sum(row.wanted for row in self.principles)
+
+    @property
     def to_ask(self) -> int:
         """Votes to ask, over all principles."""
         return sum(row.to_ask for row in self.principles)
@@ -59,77 +69,126 @@ class JudgeCount(Record):
     """All of them by state: valid, abstain, failed."""
     reasons: dict[str, int]
     """Those that are not valid, by reason."""
+    to_ask_again: int
+    """Those that a later run asks once more."""
     tokens_in: int
     """Prompt tokens of this call."""
     tokens_out: int
     """Tokens generated in this call."""
+    digest: str
+    """Identity of all of them: what was asked and what was answered, whatever the order."""
 
 
-def plan_votes(pairs: Sequence[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]) -> VotePlan:
+class Batch(NamedTuple):
+    """Some pairs' questions to one judge, each once in all, and the votes that the store has on them."""
+
+    judge: Judge
+    asks: Asks
+    known: dict[str, Vote]
+
+    @property
+    def missing(self) -> list[Ask]:
+        """The questions to put: those without a vote, and those whose vote failed."""
+        return [ask for key, ask in self.asks.items() if key not in self.known or not self.known[key].settled]
+
+
+def plan_votes(pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]) -> VotePlan:
     """How many votes a call of `judge_pairs` would ask, and why. Loads no model."""
     wanted, stored, failed = Counter[str](), Counter[str](), Counter[str]()
-    for asks in _batches(pairs, constitution, judge, PLAN_BATCH_PAIRS):
-        known = store.get(asks)
-        for key, ask in asks.items():
+    for batch in batches(pairs, constitution, judge, store, PLAN_BATCH_PAIRS):
+        for key, ask in batch.asks.items():
             wanted[ask.principle.id] += 1
-            if key in known:
-                (stored if known[key].settled else failed)[ask.principle.id] += 1
+            if key in batch.known:
+                (stored if batch.known[key].settled else failed)[ask.principle.id] += 1
     ids = [principle.id for principle in constitution.principles]
     return VotePlan(tuple(PrinciplePlan(i, wanted[i], stored[i], wanted[i] - stored[i], failed[i]) for i in ids))
 
 
 def judge_pairs(
-    pairs: Sequence[Pair],
+    pairs: Iterable[Pair],
     constitution: Constitution,
     judge: Judge,
     store: Store[Vote],
     progress: Progress = silent,
+    total: int | None = None,
 ) -> JudgeCount:
     """Ask every vote that is not stored (or failed), committing each batch of pairs before the next.
 
-    A kill -9 costs at most the batch in hand. Ticks count votes, those from the store included.
+    A kill -9 costs at most the batch in hand. `pairs` is gone through a batch at a time (twice without `total`, the
+    plan's `wanted`), and no vote is kept. Ticks count votes, those from the store included. Where another process asked
+    the same meanwhile, the first result stays.
     """
-    total = sum(len(asks) for asks in _batches(pairs, constitution, judge, PLAN_BATCH_PAIRS))
-    states, reasons = Counter[str](), Counter[str]()
-    asked = tokens_in = tokens_out = 0
-    for asks in _batches(pairs, constitution, judge, None):
-        known = store.get(asks)
-        missing = [ask for key, ask in asks.items() if key not in known or not known[key].settled]
-        if missing:
-            answers = judge.vote(missing)
-            assert [vote.request for vote in answers] == [ask.request for ask in missing], "votes out of order"
-            store.put({vote.key: vote for vote in answers})
-            known |= {vote.key: vote for vote in answers}
-            asked += len(answers)
-            tokens_in += sum(vote.tokens_in for vote in answers)
-            tokens_out += sum(vote.tokens_out for vote in answers)
-        states.update(vote.state for vote in known.values())
-        reasons.update(vote.reason for vote in known.values() if vote.reason is not None)
-        done = sum(states.values())
-        progress(Tick("votes", done, total, f"{done - asked} from the store" if done > asked else ""))
-    return JudgeCount(
-        asked=asked,
-        stored=sum(states.values()) - asked,
-        states=dict(states),
-        reasons=dict(reasons),
-        tokens_in=tokens_in,
-        tokens_out=tokens_out,
-    )
+    if total is None:
+        total = plan_votes(pairs, constitution, judge, store).wanted
+    tally = Tally()
+    for batch in batches(pairs, constitution, judge, store, None):
+        missing = batch.missing
+        answers = batch.judge.vote(missing) if missing else []
+        assert [vote.request for vote in answers] == [ask.request for ask in missing], "votes out of order"
+        settled = store.settle({vote.key: vote for vote in answers}, attrgetter("settled")) if answers else {}
+        tally.add((batch.known | settled).values(), answers)
+        done = sum(tally.states.values())
+        from_store = done - tally.asked
+        progress(Tick("votes", done, total, f"{from_store} from the store" if from_store else ""))
+    return tally.count()
+
+
+class Tally:
+    """What `judge_pairs` counts on its way. A sum of digests is a digest of the set, and no vote need be kept."""
+
+    def __init__(self) -> None:
+        self.states, self.reasons = Counter[str](), Counter[str]()
+        self.asked = self.tokens_in = self.tokens_out = self.again = self.fingerprint = 0
+
+    def add(self, votes: Iterable[Vote], asked: Sequence[Vote]) -> None:
+        """A batch: all its votes, and as they were answered those that were asked just now."""
+        for vote in votes:
+            self.states[vote.state] += 1
+            self.fingerprint += int(digest("answer", key=vote.key, state=vote.state, logit=vote.logit), 16)
+            self.again += not vote.settled
+            if vote.reason is not None:
+                self.reasons[vote.reason] += 1
+        self.asked += len(asked)
+        self.tokens_in += sum(vote.tokens_in for vote in asked)
+        self.tokens_out += sum(vote.tokens_out for vote in asked)
+
+    def count(self) -> JudgeCount:
+        """The account so far."""
+        return JudgeCount(
+            asked=self.asked,
+            stored=sum(self.states.values()) - self.asked,
+            states=dict(self.states),
+            reasons=dict(self.reasons),
+            to_ask_again=self.again,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            digest=f"{self.fingerprint % 2**128:032x}",
+        )
+
+
+def stored_votes(
+    pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]
+) -> Iterator[tuple[Pair, PairVotes]]:
+    """Each pair with its stored votes, read a batch of pairs at a time. A vote that was never asked is absent."""
+    for chunk in batched(pairs, PLAN_BATCH_PAIRS):
+        wanted = [_vote_keys(pair, constitution, judge) for pair in chunk]
+        known = store.get(key for by_principle in wanted for keys in by_principle.values() for key in keys)
+        for pair, by_principle in zip(chunk, wanted, strict=True):
+            yield pair, {i: tuple(known[key] for key in keys if key in known) for i, keys in by_principle.items()}
+
+
+def _vote_keys(pair: Pair, constitution: Constitution, judge: Judge) -> dict[str, list[str]]:
+    return {
+        principle.id: [judge.request(pair, principle, showing).key for showing in judge.showings(principle)]
+        for principle in in_scope(pair, constitution)
+    }
 
 
 def collect_votes(
-    pairs: Sequence[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]
+    pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]
 ) -> dict[str, PairVotes]:
-    """Stored votes by pair key, then principle id. A vote that was never asked is simply absent."""
-    found: dict[str, PairVotes] = {}
-    for pair in pairs:
-        wanted = {
-            principle.id: [judge.request(pair, principle, showing).key for showing in judge.showings(principle)]
-            for principle in in_scope(pair, constitution)
-        }
-        known = store.get(key for keys in wanted.values() for key in keys)
-        found[pair.key] = {i: tuple(known[key] for key in keys if key in known) for i, keys in wanted.items()}
-    return found
+    """`stored_votes` of all the pairs at once, by pair key."""
+    return {pair.key: votes for pair, votes in stored_votes(pairs, constitution, judge, store)}
 
 
 def flat_votes(votes: Mapping[str, PairVotes]) -> list[Vote]:
@@ -142,22 +201,30 @@ def in_scope(pair: Pair, constitution: Constitution) -> list[Principle]:
     return [principle for principle in constitution.principles if principle.applies_to(pair.prompt.tags)]
 
 
-def _batches(pairs: Sequence[Pair], constitution: Constitution, judge: Judge, size: int | None) -> Iterator[Asks]:
+def batches(
+    pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote], size: int | None
+) -> Iterator[Batch]:
     """Each question once, `size` pairs at a time (None: as many as the judge commits together).
 
-    The principles of one pair and order share a prefix: neighbours.
+    The principles of one pair and order share a prefix: neighbours. A panel's members come one after the other.
     """
-    seen: set[str] = set()
-    for turn in turns(judge, constitution):
-        step = size or turn.judge.batch_pairs
-        for start in range(0, len(pairs), step):
-            asks: Asks = {}
-            for pair in pairs[start : start + step]:
-                for ask in _asks(pair, turn):
-                    if (key := ask.request.key) not in seen:
-                        seen.add(key)
-                        asks[key] = ask
-            yield asks
+    with closing(SeenKeys()) as seen:
+        for turn in turns(judge, constitution):
+            for chunk in batched(pairs, size or turn.judge.batch_pairs):
+                asks: Asks = {}
+                for pair in chunk:
+                    for ask in _asks(pair, turn):
+                        asks.setdefault(ask.request.key, ask)
+                fresh = seen.add(asks)
+                asks = {key: ask for key, ask in asks.items() if key in fresh}
+                yield Batch(turn.judge, asks, store.get(asks))
+
+
+def batched(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
+    """Lists of `size` neighbours; the last may be shorter."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
 
 
 def _asks(pair: Pair, turn: Turn) -> list[Ask]:

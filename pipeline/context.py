@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from constitution.files import RecordFile
 from constitution.load import load_constitution
 from constitution.model import Constitution
 from constitution.store import Store
@@ -13,7 +14,7 @@ from generate.engine import Engine, ModelRef, Sampling
 from generate.models import resolve_model
 from generate.open import open_engine
 from generate.prompts import check_disjoint, load_prompts
-from generate.records import Prompt
+from generate.records import Pair, Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
 from generate.served import served_model
 from generate.settings import OpenAiEngine
@@ -57,6 +58,10 @@ class Run:
     def heldout_prompts(self) -> list[Prompt]:
         """Prompts that only behaviour is measured on."""
         return load_prompts(self.base / self.config.prompts.heldout)
+
+    def pairs(self) -> RecordFile[Pair]:
+        """The run's pairs, read from their file one at a time as often as they are iterated."""
+        return RecordFile(self.folder.pairs, Pair)
 
     def model(self, name: str, revision: str | None = None) -> ModelRef:
         """Resolve a model once. Folders in the run file are relative to it."""

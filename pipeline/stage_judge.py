@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from constitution.files import read_records, write_json
+from constitution.files import write_json
 from constitution.identity import digest, file_digest
 from constitution.store import Store
 from generate.records import Pair
-from judge.ask import collect_votes, flat_votes, judge_pairs, plan_votes
+from judge.ask import JudgeCount, VotePlan, judge_pairs, plan_votes
 from judge.judges import Judge
 from judge.records import Vote
 from pipeline.context import Run
@@ -25,45 +25,36 @@ def judge_inputs(run: Run, judge: Judge) -> dict[str, str]:
     return {"judge": judge.digest, **principles, "scopes": scopes}
 
 
-def votes_digest(votes: Sequence[Vote]) -> str:
-    """Identity of a set of votes: what was asked and what was answered, in any order."""
-    return digest("votes", votes=sorted([v.key, v.state, v.logit] for v in votes))
-
-
 def _inputs(run: Run) -> dict[str, str]:
     return {"pairs": file_digest(run.folder.pairs), **judge_inputs(run, run.judge(run.config.judge))}
 
 
-def say_plan(run: Run, pairs: Sequence[Pair], judge: Judge, store: Store[Vote]) -> None:
+def say_plan(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> VotePlan:
     """Say, per principle, how many votes are to be asked."""
     plan = plan_votes(pairs, run.constitution, judge, store)
-    wanted = sum(row.wanted for row in plan.principles)
-    run.console.say(f"  {wanted} votes wanted, {wanted - plan.to_ask} stored, {plan.to_ask} to ask")
-    if 0 < plan.to_ask < wanted:
+    run.console.say(f"  {plan.wanted} votes wanted, {plan.wanted - plan.to_ask} stored, {plan.to_ask} to ask")
+    if 0 < plan.to_ask < plan.wanted:
         for row in plan.principles:
             if row.to_ask:
                 again = f", {row.failed_before} of them because they failed before" if row.failed_before else ""
                 run.console.say(f"    {row.principle}: {row.to_ask} of {row.wanted} to ask{again}")
+    return plan
+
+
+def ask_votes(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> JudgeCount:
+    """Say the plan, then ask what it says."""
+    plan = say_plan(run, pairs, judge, store)
+    return judge_pairs(pairs, run.constitution, judge, store, run.console.tick, plan.wanted)
 
 
 def _execute(run: Run) -> list[str]:
-    pairs = read_records(run.folder.pairs, Pair)
     judge = run.judge(run.config.judge)
     with run.vote_store() as store:
-        say_plan(run, pairs, judge, store)
-        count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick)
-        votes = collect_votes(pairs, run.constitution, judge, store)
-    flat = flat_votes(votes)
-    states = {state: sum(v.state == state for v in flat) for state in ("valid", "abstain", "failed")}
+        count = ask_votes(run, run.pairs(), judge, store)
+    states = {state: count.states.get(state, 0) for state in ("valid", "abstain", "failed")}
     write_json(
         run.folder.vote_counts,
-        {
-            "judge": run.config.judge,
-            "digest": votes_digest(flat),
-            "states": states,
-            "to_ask_again": sum(not v.settled for v in flat),
-            "count": count.model_dump(),
-        },
+        {"judge": run.config.judge, "digest": count.digest, "states": states, "count": count.model_dump()},
     )
     return [
         f"judge `{run.config.judge}`: {count.asked} votes asked, {count.stored} from the store; "
@@ -74,9 +65,9 @@ def _execute(run: Run) -> list[str]:
 def _preview(run: Run) -> list[str]:
     if not run.folder.pairs.exists():
         return [f"judge `{run.config.judge}` on the pairs, once they exist"]
-    pairs, judge = read_records(run.folder.pairs, Pair), run.judge(run.config.judge)
+    judge = run.judge(run.config.judge)
     with run.vote_store() as store:
-        say_plan(run, pairs, judge, store)
+        say_plan(run, run.pairs(), judge, store)
     return [f"because of: {reason}" for reason in _reasons(run)]
 
 
@@ -92,7 +83,7 @@ def read_account(run: Run) -> dict[str, Any]:
 
 
 def _unfinished(run: Run) -> str | None:
-    failed = read_account(run)["to_ask_again"]
+    failed = read_account(run)["count"]["to_ask_again"]
     return f"{failed} failed votes are asked again" if failed else None
 
 

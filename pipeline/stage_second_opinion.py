@@ -10,11 +10,11 @@ from constitution.files import read_records, write_json
 from constitution.identity import digest, file_digest, seed_from
 from generate.records import Pair
 from judge.agreement import compare_judges
-from judge.ask import collect_votes, judge_pairs
+from judge.ask import collect_votes
 from pipeline.config import SecondOpinion
 from pipeline.context import Run
 from pipeline.stage import Stage
-from pipeline.stage_judge import judge_inputs, say_plan
+from pipeline.stage_judge import ask_votes, judge_inputs
 
 
 def _settings(run: Run) -> SecondOpinion:
@@ -50,8 +50,7 @@ def _execute(run: Run) -> list[str]:
     pairs = sample_pairs(read_records(run.folder.pairs, Pair), settings.pairs, run.config.seed)
     first, second = run.judge(run.config.judge), run.judge(settings.judge)
     with run.vote_store() as store:
-        say_plan(run, pairs, second, store)
-        count = judge_pairs(pairs, run.constitution, second, store, run.console.tick)
+        count = ask_votes(run, pairs, second, store)
         rows = compare_judges(
             pairs,
             run.constitution,
