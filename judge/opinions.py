@@ -85,6 +85,15 @@ class Opinion(Record):
         prompt = Prompt(id="-", prompt=self.prompt, messages=self.messages).key
         return pair_key(response_key(prompt, self.a), response_key(prompt, self.b))
 
+    @property
+    def side(self) -> Side:
+        """Which side it is on."""
+        if self.verdict is not None:
+            return self.verdict
+        p = self.p_of_a(0.5)
+        assert p is not None
+        return "tie" if p == 0.5 else "a" if p > 0.5 else "b"
+
     def p_of_a(self, confidence: float) -> float | None:
         """The probability that `a` is better; a bare verdict counts as `confidence`. None for an abstention."""
         if self.p is not None:

@@ -12,6 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from constitution.errors import PreceptorError
+from pipeline.command_import import import_command
 
 app = typer.Typer(
     name="preceptor",
@@ -71,6 +72,9 @@ _stage_command("label", "Turn votes into labels by the constitution's rule; asks
 _stage_command("train", "Train the policy on the labels.")
 _stage_command("behaviour", "Sample both policies on the held-out prompts and compare them.")
 _stage_command("report", "Write the report from what the other stages left.")
+
+
+app.command("import")(import_command)
 
 
 @constitution_app.command("check")

@@ -1,0 +1,44 @@
+"""One function for all formats: from a Request to an import in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from constitution.identity import digest, file_digest
+from judge.imports.annotated_pairs import read_annotated_pairs
+from judge.imports.folder import Imported, gather
+from judge.imports.found import ImportFormat, Reader, Request
+from judge.imports.hh_rlhf import read_hh_rlhf
+from judge.imports.llmbar import read_llmbar, read_llmbar_verdicts
+from judge.imports.thumbs import read_thumbs
+from judge.imports.trl import read_trl
+from judge.imports.xstest import read_xstest
+
+READERS: dict[ImportFormat, Reader] = {
+    "trl": read_trl,
+    "hh-rlhf": read_hh_rlhf,
+    "annotated-pairs": read_annotated_pairs,
+    "thumbs": read_thumbs,
+    "llmbar": read_llmbar,
+    "llmbar-verdicts": read_llmbar_verdicts,
+    "xstest": read_xstest,
+}
+
+
+def import_preferences(request: Request) -> Imported:
+    """Read every source. Raises ConfigError at the first row that has not the format's shape; DataError as files do."""
+    imported = gather(READERS[request.format](request), request, {})
+    versions = {source: _version(source) for source in request.sources}
+    return imported._replace(account=imported.account.model_copy(update={"versions": versions}))
+
+
+def _version(source: str) -> str:
+    """A file's digest; of a folder, of its files together; of a hub data set, its newest commit."""
+    path = Path(source)
+    if path.is_file():
+        return file_digest(path)
+    if path.is_dir():
+        return digest("folder", files=[[p.name, file_digest(p)] for p in sorted(path.rglob("*")) if p.is_file()])
+    from huggingface_hub import HfApi
+
+    return str(HfApi().dataset_info(source).sha)

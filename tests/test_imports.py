@@ -1,0 +1,229 @@
+"""Imports: every format to the same pairs and opinions, placed by content, nothing dropped in silence."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from constitution.errors import ConfigError, DataError, PreceptorError, StoreError
+from constitution.files import read_records
+from generate.records import Message
+from judge.imports.folder import Imported, gather, read_account, read_pairs, write_import
+from judge.imports.found import Compared, Request, Said, Single
+from judge.imports.read import import_preferences
+from judge.opinions import Heard, read_opinions
+
+USER = {"role": "user", "content": "Why?"}
+
+
+def says(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def imported(format_name: str, *sources: Path, **more: Any) -> Imported:
+    names = tuple(str(source) for source in sources)
+    return import_preferences(Request.model_validate({"format": format_name, "sources": names} | more))
+
+
+def jsonl(path: Path, *rows: object) -> Path:
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def preferences(found: Imported) -> list[tuple[str, str | None, str | None]]:
+    """(the prompt's last turn, the preferred text, the other), None and None for a tie or an abstention."""
+    by_key = {pair.key: pair for pair in found.pairs}
+    rows = []
+    for opinion in found.opinions:
+        pair = by_key[opinion.pair_key]
+        texts = {"a": (pair.a.text, pair.b.text), "b": (pair.b.text, pair.a.text)}.get(opinion.side, (None, None))
+        rows.append((pair.prompt.conversation[-1].content, *texts))
+    return rows
+
+
+TRL = {
+    "explicit": {"prompt": "Why?", "chosen": "So.", "rejected": "No."},
+    "explicit conversation": {"prompt": [USER], "chosen": [says("So.")], "rejected": [says("No.")]},
+    "implicit conversation": {"chosen": [USER, says("So.")], "rejected": [USER, says("No.")]},
+    "prompt beside whole conversations": {
+        "prompt": "Why?", "chosen": [USER, says("So.")], "rejected": [USER, says("No.")], "score": 7
+    },
+    "implicit dialogue": {"chosen": "\n\nHuman: Why?\n\nAssistant: So.", "rejected": "\n\nHuman: Why?\n\nAssistant: No."},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", TRL.values(), ids=TRL)
+def test_trl_columns_in_all_their_forms(tmp_path: Path, row: dict[str, Any]) -> None:
+    found = imported("trl", jsonl(tmp_path / "x.jsonl", row))
+    assert preferences(found) == [("Why?", "So.", "No.")]
+    assert (found.account.pairs, found.account.skipped) == (1, {})
+    assert {(r.finish, r.tokens, r.sampler) for pair in found.pairs for r in (pair.a, pair.b)} == {
+        ("unknown", 0, "imported")
+    }
+
+
+def test_trl_implicit_text_is_cut_where_trl_cuts_it(tmp_path: Path) -> None:
+    from trl import extract_prompt
+
+    row: dict[str, Any] = {"chosen": "The sky is blue.", "rejected": "The sky is high."}
+    theirs: dict[str, Any] = extract_prompt(dict(row))
+    found = imported("trl", jsonl(tmp_path / "x.jsonl", row))
+    assert preferences(found) == [(theirs["prompt"], theirs["chosen"], theirs["rejected"])]
+
+
+SKIPPED = {
+    "an empty response": {"prompt": "Why?", "chosen": " ", "rejected": "No."},
+    "both responses are the same": {"prompt": "Why?", "chosen": "No.", "rejected": "No."},
+    "no prompt": {"chosen": "So.", "rejected": "No."},
+    "a turn without text": {"prompt": [{"role": "user", "content": None}], "chosen": [says("a")], "rejected": []},
+    "the prompt does not end with the user's turn": {"prompt": [USER, says("x")], "chosen": [says("a")], "rejected": []},
+    "an answer of several turns, or not by the assistant": {
+        "prompt": [USER], "chosen": [says("a"), USER, says("b")], "rejected": [says("c")]
+    },
+    "a role other than system, user and assistant": {
+        "prompt": [{"role": "tool", "content": "x"}], "chosen": [says("a")], "rejected": []
+    },
+    "chosen and rejected have different forms": {"prompt": "Why?", "chosen": "a", "rejected": [says("b")]},
+}  # fmt: skip
+
+
+def test_what_cannot_be_used_is_counted_by_reason(tmp_path: Path) -> None:
+    found = imported("trl", jsonl(tmp_path / "x.jsonl", TRL["explicit"], *SKIPPED.values()))
+    assert found.account.skipped == dict.fromkeys(sorted(SKIPPED), 1)
+    assert found.account.compared == 1
+
+
+def test_parquet_gzip_and_data_sets_on_disk_say_the_same(tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    rows = [{"prompt": f"Why {i}?", "chosen": f"So {i}.", "rejected": "No."} for i in range(5)]
+    data = Dataset.from_list(rows)
+    data.to_parquet(tmp_path / "x.parquet")
+    data.save_to_disk(tmp_path / "single")
+    DatasetDict({"train": data.select([0]), "test": data}).save_to_disk(tmp_path / "several")
+    (tmp_path / "x.json").write_text(json.dumps(rows, indent=1))
+    wanted = preferences(imported("trl", jsonl(tmp_path / "x.jsonl", *rows)))
+    assert len(wanted) == 5
+    assert preferences(imported("trl", jsonl(tmp_path / "x.jsonl.gz", *rows))) == wanted
+    for name in ("x.parquet", "single", "x.json"):
+        assert preferences(imported("trl", tmp_path / name)) == wanted, name
+    assert preferences(imported("trl", tmp_path / "several", split="test")) == wanted
+    assert len(imported("trl", tmp_path / "x.parquet", limit=2).pairs) == 2
+
+
+TEXTS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=6), min_size=2, max_size=2, unique=True)
+
+
+@given(texts=TEXTS)
+def test_the_slot_depends_on_content_alone(texts: list[str]) -> None:
+    """Whoever is chosen, the same text is `a`; and the opinion always follows the text."""
+    request = Request(format="trl", sources=("x",))
+    turn, said = (Message(role="user", content="Why?"),), (Said("first"),)
+    one, two = (gather([Compared("n", turn, *order, said)], request, {}) for order in (texts, texts[::-1]))
+    assert [pair.key for pair in one.pairs] == [pair.key for pair in two.pairs]
+    if one.pairs:
+        assert {one.opinions[0].verdict, two.opinions[0].verdict} == {"a", "b"}
+        assert preferences(one)[0][1:] == tuple(texts)
+
+
+def test_a_judge_that_always_prefers_the_first_is_at_chance(tmp_path: Path) -> None:
+    rows = [{"prompt": f"Why {i}?", "chosen": f"Because of {i}.", "rejected": "No."} for i in range(1000)]
+    verdicts = imported("trl", jsonl(tmp_path / "x.jsonl", *rows)).account.verdicts
+    assert 450 < verdicts["a"] < 550
+
+
+def test_the_same_pair_twice_is_one_pair_with_two_opinions(tmp_path: Path) -> None:
+    row = TRL["explicit"]
+    turned = {"prompt": "Why?", "chosen": "No.", "rejected": "So."}
+    found = imported("trl", jsonl(tmp_path / "x.jsonl", row, turned, row))
+    assert (len(found.pairs), len(found.opinions)) == (1, 3)
+    assert found.account.verdicts in ({"a": 2, "b": 1}, {"a": 1, "b": 2})
+
+
+def test_thumbs_are_kept_and_paired_where_they_differ(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "Why?", "completion": "So.", "label": True},
+        {"prompt": "Why?", "completion": [says("No.")], "label": False},
+        {"prompt": "Why?", "completion": "Hm.", "label": False, "annotator": "u2"},
+        {"prompt": "When?", "response": "Now.", "label": True},
+        {"prompt": "Who?", "completion": "Me.", "label": True},
+        {"prompt": "Who?", "completion": "Me.", "label": False},
+        {"prompt": "Who?", "completion": " ", "label": False},
+    ]
+    found = imported("thumbs", jsonl(tmp_path / "x.jsonl", *rows), voice="user")
+    assert [(single.response, single.up) for single in found.singles] == [
+        ("So.", True), ("No.", False), ("Hm.", False), ("Now.", True), ("Me.", True), ("Me.", False)
+    ]  # fmt: skip
+    ((prompt, better, worse),) = preferences(found)
+    assert (prompt, better) == ("Why?", "So.")
+    assert worse in ("No.", "Hm.")
+    assert found.opinions[0].source == found.singles[0].source == "user"
+    assert found.account.skipped == {"a response both liked and disliked: not paired": 1, "an empty response": 1}
+
+
+def test_a_folder_comes_back_as_it_was_and_is_the_same_every_time(tmp_path: Path) -> None:
+    source = jsonl(tmp_path / "x.jsonl", *({"prompt": f"{i}?", "completion": f"{u}", "label": u} for i in range(4) for u in (True, False)))  # noqa: E501  # fmt: skip
+    found = imported("thumbs", source, license="CC-BY-4.0", url="https://example.org", tags=("x",))
+    write_import(found, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    write_import(
+        imported("thumbs", source, license="CC-BY-4.0", url="https://example.org", tags=("x",)), tmp_path / "out"
+    )
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert read_pairs(tmp_path / "out") == list(found.pairs)
+    assert read_records(tmp_path / "out" / "singles.jsonl", Single) == list(found.singles)
+    account = read_account(tmp_path / "out")
+    assert (account.request.license, account.request.url) == ("CC-BY-4.0", "https://example.org")
+    assert found.pairs[0].prompt.tags == ("x",)
+    opinions = read_opinions(tmp_path / "out")
+    assert [opinions.on(pair, "any") for pair in found.pairs] == [[Heard(o, False)] for o in found.opinions]
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    found = imported("trl", jsonl(tmp_path / "x.jsonl", TRL["explicit"]))
+    with pytest.raises(StoreError, match="holds other files"):
+        write_import(found, tmp_path)
+    with pytest.raises(DataError, match="nothing could be imported: 1 no prompt"):
+        write_import(imported("trl", jsonl(tmp_path / "y.jsonl", SKIPPED["no prompt"])), tmp_path / "y")
+    with pytest.raises(DataError, match=r"no pairs\.jsonl in it"):
+        read_pairs(tmp_path)
+
+
+BAD = [
+    ("trl", "x.jsonl", '{"chosen": "a"}\n', r"x\.jsonl:1:1: rejected: Field required; .* has `chosen`, `rejected`"),
+    ("trl", "x.jsonl", '\n{"chosen": "a", "rejected" 3}\n', r"x\.jsonl:2:28: expected `:` after the key"),
+    ("trl", "x.jsonl", '{"chosen": 3, "rejected": "b"}', r"x\.jsonl:1:1: chosen"),
+    ("thumbs", "x.jsonl", '{"prompt": "a", "completion": "b", "label": 1}', r"x\.jsonl:1:1: label: .*boolean"),
+    ("llmbar", "x.json", '[\n {"input": "a"}]', r"x\.json:2:2: output_1: Field required"),
+    ("llmbar", "x.json", "[\n {},\n x]", r"x\.json:3:2: not valid JSON|x\.json:2:2"),
+    ("llmbar", "x.json", "{}", r"x\.json:1:1: expected an array"),
+    ("xstest", "x.csv", "id,prompt\n1,2\n", r"give two files"),
+    ("trl", "x.csv", "chosen,other\n1,2\n", r"x\.csv:2:1: rejected"),
+    ("annotated-pairs", "x.json", '{"metadata": {"version": "1.0"}}', r"x\.json:1:1: metadata\.version"),
+    ("annotated-pairs", "x.json", '{"metadata": ', r"x\.json:1:14: not valid JSON"),
+    ("trl", "x.parquet", "PAR", r"neither a file that is there"),
+    ("trl", "x.jsonl.gz", "PAR", r"cannot be unpacked"),
+]
+
+
+@pytest.mark.parametrize(("format_name", "name", "text", "message"), BAD)
+def test_a_row_of_another_shape_is_named(tmp_path: Path, format_name: str, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(PreceptorError, match=message):
+        imported(format_name, tmp_path / name)
+
+
+def test_a_missing_source_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        imported("trl", tmp_path / "gone.jsonl")
+    with pytest.raises(ConfigError, match="expected a value here"):
+        imported("trl", jsonl(tmp_path / "x.jsonl").parent / "y.jsonl") if (tmp_path / "y.jsonl").write_text(
+            "{"
+        ) else None
