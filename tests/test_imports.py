@@ -55,7 +55,9 @@ TRL = {
     "prompt beside whole conversations": {
         "prompt": "Why?", "chosen": [USER, says("So.")], "rejected": [USER, says("No.")], "score": 7
     },
-    "implicit dialogue": {"chosen": "\n\nHuman: Why?\n\nAssistant: So.", "rejected": "\n\nHuman: Why?\n\nAssistant: No."},
+    "implicit dialogue": {
+        "chosen": "\n\nHuman: Why?\n\nAssistant: So.", "rejected": "\n\nHuman: Why?\n\nAssistant: No."
+    },
 }  # fmt: skip
 
 
@@ -70,12 +72,9 @@ def test_trl_columns_in_all_their_forms(tmp_path: Path, row: dict[str, Any]) -> 
 
 
 def test_trl_implicit_text_is_cut_where_trl_cuts_it(tmp_path: Path) -> None:
-    from trl import extract_prompt
-
-    row: dict[str, Any] = {"chosen": "The sky is blue.", "rejected": "The sky is high."}
-    theirs: dict[str, Any] = extract_prompt(dict(row))
-    found = imported("trl", jsonl(tmp_path / "x.jsonl", row))
-    assert preferences(found) == [(theirs["prompt"], theirs["chosen"], theirs["rejected"])]
+    """What trl.extract_prompt of TRL 1.16 says of the same row."""
+    row = {"chosen": "The sky is blue.", "rejected": "The sky is high."}
+    assert preferences(imported("trl", jsonl(tmp_path / "x.jsonl", row))) == [("The sky is", " blue.", " high.")]
 
 
 SKIPPED = {
@@ -83,7 +82,9 @@ SKIPPED = {
     "both responses are the same": {"prompt": "Why?", "chosen": "No.", "rejected": "No."},
     "no prompt": {"chosen": "So.", "rejected": "No."},
     "a turn without text": {"prompt": [{"role": "user", "content": None}], "chosen": [says("a")], "rejected": []},
-    "the prompt does not end with the user's turn": {"prompt": [USER, says("x")], "chosen": [says("a")], "rejected": []},
+    "the prompt does not end with the user's turn": {
+        "prompt": [USER, says("x")], "chosen": [says("a")], "rejected": []
+    },
     "an answer of several turns, or not by the assistant": {
         "prompt": [USER], "chosen": [says("a"), USER, says("b")], "rejected": [says("c")]
     },
@@ -223,7 +224,6 @@ def test_a_row_of_another_shape_is_named(tmp_path: Path, format_name: str, name:
 def test_a_missing_source_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         imported("trl", tmp_path / "gone.jsonl")
-    with pytest.raises(ConfigError, match="expected a value here"):
-        imported("trl", jsonl(tmp_path / "x.jsonl").parent / "y.jsonl") if (tmp_path / "y.jsonl").write_text(
-            "{"
-        ) else None
+    (tmp_path / "x.jsonl").write_text("\n{")
+    with pytest.raises(ConfigError, match=r"x\.jsonl:2:2: expected a key"):
+        imported("trl", tmp_path / "x.jsonl")

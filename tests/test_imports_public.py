@@ -32,7 +32,7 @@ def test_llmbar_gold(shared_data: Path) -> None:
 
 
 def test_llmbar_verdicts_give_the_published_accuracy_in_each_order(shared_data: Path) -> None:
-    gold = {pair: better for pair, better in _sides(imported("llmbar", shared_data / "llmbar" / "LLMBar-Natural.json"))}
+    gold = dict(_sides(imported("llmbar", shared_data / "llmbar" / "LLMBar-Natural.json")))
     for judge in ("ChatGPT", "LLaMA2"):
         folder = shared_data / "llmbar" / "recorded" / judge
         found = imported("llmbar-verdicts", folder / "natural-vanilla-result.json", annotator=judge)
