@@ -8,12 +8,11 @@ chosen is better (at least 0.5), `principles`, `weights` and `principle_p` the s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from constitution.files import fsync_folder
+from constitution.files import replacing
 from generate.records import Pair, Response
 from judge.labels import oriented
 from judge.records import Label
@@ -65,10 +64,5 @@ def write_preferences(path: Path, pairs: Sequence[Pair], labels: Iterable[Label]
             **dict.fromkeys(("pair_key", "prompt_id", "constitution", "judge"), text),
         }
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        Dataset.from_list(preference_rows(pairs, labels), features=features).to_parquet(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    fsync_folder(path.parent)
+    with replacing(path) as stream:
+        Dataset.from_list(preference_rows(pairs, labels), features=features).to_parquet(stream)

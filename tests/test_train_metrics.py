@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from generate.records import Message
 from judge.records import Share
-from train.losses import PairLoss, pair_loss
-from train.metrics import Moved, figures
+from train.losses import PairLoss, Scores, pair_loss
+from train.metrics import Moved, figures, labels
 from train.records import TrainPair
 from train.session import warnings
 from train.settings import TrainSettings
@@ -32,9 +32,11 @@ def pair(p: float, **p_k: tuple[float, float]) -> TrainPair:
     )
 
 
-def moved(pairs: list[TrainPair], changes: list[list[float]]) -> Moved:
+def moved(pairs: list[TrainPair], changes: list[list[float]], loss: PairLoss) -> Moved:
     changes_B_2 = torch.tensor(changes, dtype=torch.float64)
-    return Moved(pairs, changes_B_2[:, 0] - changes_B_2[:, 1], changes_B_2)
+    h_B, lengths_B_2 = changes_B_2[:, 0] - changes_B_2[:, 1], torch.full((len(pairs), 2), 4)
+    losses_B = loss.value(Scores(changes_B_2, lengths_B_2), labels(pairs))
+    return Moved(list(pairs), losses_B, h_B, changes_B_2, lengths_B_2)
 
 
 def test_figures_by_hand() -> None:
@@ -43,7 +45,7 @@ def test_figures_by_hand() -> None:
         pair(0.2, short=(1.0, 0.2)),
         pair(0.5, kind=(1.0, 0.5)),
     ]
-    found = figures(moved(pairs, [[1.0, -1.0], [0.5, -0.5], [3.0, 0.0]]), IPO)
+    found = figures(moved(pairs, [[1.0, -1.0], [0.5, -0.5], [3.0, 0.0]], IPO), IPO)
     # h = 2, 1, 3; targets 2p - 1 = 0.5, -0.6, 0.
     assert found.n == 3
     assert found.loss == pytest.approx((1.5**2 + 1.6**2 + 3**2) / 3)
@@ -62,18 +64,18 @@ def test_figures_by_hand() -> None:
 
 
 def test_a_tie_counts_half() -> None:
-    found = figures(moved([pair(0.9), pair(0.9)], [[0.0, 0.0], [1.0, 0.0]]), DPO)
+    found = figures(moved([pair(0.9), pair(0.9)], [[0.0, 0.0], [1.0, 0.0]], DPO), DPO)
     assert found.accuracy == 0.75
 
 
 def test_undecided_pairs_have_no_preferred_answer() -> None:
-    found = figures(moved([pair(0.5)], [[1.0, 0.0]]), DPO)
+    found = figures(moved([pair(0.5)], [[1.0, 0.0]], DPO), DPO)
     assert (found.margin, found.accuracy, found.chosen_change) == (None, None, None)
 
 
 def test_no_pull_is_claimed_where_shares_do_not_make_the_label() -> None:
     """As with a majority rule: the split over principles would not be exact."""
-    found = figures(moved([pair(1.0, short=(0.5, 0.9), kind=(0.5, 0.6))], [[1.0, 0.0]]), DPO)
+    found = figures(moved([pair(1.0, short=(0.5, 0.9), kind=(0.5, 0.6))], [[1.0, 0.0]], DPO), DPO)
     assert found.principles["short"].pull is None
     assert found.principles["short"].margin == pytest.approx(0.8)
 
@@ -90,17 +92,18 @@ def test_pulls_add_up_to_the_mean_slope(loss: PairLoss, drawn: list[tuple[float,
         shares = {f"p{k}": (weight / total, value) for k, (weight, value) in enumerate(raw)}
         pairs.append(pair(min(1.0, sum(weight * value for weight, value in shares.values())), **shares))
         changes.append([h, 0.0])
-    data = moved(pairs, changes)
+    data = moved(pairs, changes, loss)
+    assert loss.slope is not None
     slopes = loss.slope(data.h_B, torch.tensor([one.p for one in pairs], dtype=torch.float64)).abs()
     pulls = [figure.pull for figure in figures(data, loss).principles.values()]
     assert sum(pull for pull in pulls if pull is not None) == pytest.approx(float(slopes.mean()), abs=1e-6)
 
 
 def test_warnings_name_what_went_wrong() -> None:
-    good = figures(moved([pair(0.9, short=(1.0, 0.9))], [[1.0, -1.0]]), DPO)
+    good = figures(moved([pair(0.9, short=(1.0, 0.9))], [[1.0, -1.0]], DPO), DPO)
     assert warnings(good, good) == []
     assert warnings(good, None) == []
-    bad = figures(moved([pair(0.9, short=(1.0, 0.9))], [[-3.0, -1.0]]), DPO)
+    bad = figures(moved([pair(0.9, short=(1.0, 0.9))], [[-3.0, -1.0]], DPO), DPO)
     fallen, against = warnings(good, bad)
     assert "preferred answers became less likely, by 3.00 nats" in fallen
     assert against == "`short`: the policy moved against it (margin -1.600 on 1 held-out pairs)"

@@ -66,6 +66,8 @@ def _one_pair(q: Tensor, k: Tensor, v: Tensor, span: Span, scaling: float | None
     k_prompt, _, k_b = k.split(extent, 2)
     v_prompt, _, v_b = v.split(extent, 2)
     out_first = scaled_dot_product_attention(q_first, k[:, :, :first], v[:, :, :first], is_causal=True, scale=scaling)
+    if not span.b:
+        return [out_first]
     out_b = scaled_dot_product_attention(
         q_b,
         torch.cat((k_prompt, k_b), 2),

@@ -1,36 +1,48 @@
 """Training's state between two steps: one safetensors file, renamed into place, so that it is whole or not there.
 
-It holds the adapter and AdamW's two moments in float32 and, as JSON in its metadata, what they belong to. A checkpoint
-of other inputs is ignored and overwritten. Nothing random happens between steps (the order is a function of seed and
-step), so the continued training is the undisturbed one, on the CPU bit for bit.
+It holds the weights in training and AdamW's two moments, with early stopping also the best weights so far, and, as JSON
+in its metadata, what they belong to. A checkpoint of other inputs is ignored and overwritten. Nothing random happens
+between steps (the order is a function of seed and step), so the continued training is the undisturbed one, on the CPU
+bit for bit.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
 
-from constitution.files import write_atomically
+from constitution.files import replacing
 from constitution.record import Record
 from train.records import Figures, FirstStep
+from train.stopping import Best
 
 NAME = ".checkpoint.safetensors"
 Weights = dict[str, torch.nn.Parameter]
 
 
+class Learner(NamedTuple):
+    """The weights in training by name, their optimizer, and copies of the best weights (empty without early stop)."""
+
+    weights: Weights
+    optimizer: torch.optim.AdamW
+    best: dict[str, torch.Tensor]
+
+
 class Standing(Record):
     """What the steps done so far have shown."""
 
-    first_step: FirstStep
-    """The check before the first update."""
+    first_step: FirstStep | None
+    """The check before the first update; None where there is no reference to check."""
     last: Figures
     """The latest step's figures."""
     heldout: Figures | None
     """The latest held-out figures; None if there are none yet."""
+    best: Best | None
+    """With early stop, the best held-out figures so far; None if there are none yet."""
 
 
 class Place(Record):
@@ -46,23 +58,22 @@ class Place(Record):
     """What they showed."""
 
 
-def save_checkpoint(folder: Path, place: Place, weights: Weights, optimizer: torch.optim.AdamW) -> None:
+def save_checkpoint(folder: Path, place: Place, learner: Learner) -> None:
     """Write the state after `place.step` steps."""
-    from safetensors.torch import save
+    from safetensors.torch import save_file
 
-    tensors: dict[str, Any] = {}
-    for name, weight in weights.items():
-        state = optimizer.state[weight]
+    tensors = {f"best.{name}": weight for name, weight in learner.best.items()}
+    for name, weight in learner.weights.items():
+        state = learner.optimizer.state[weight]
         tensors[f"weight.{name}"] = weight.detach()
         tensors[f"first.{name}"] = state["exp_avg"]
         tensors[f"second.{name}"] = state["exp_avg_sq"]
-    write_atomically(folder / NAME, save(tensors, metadata={"place": place.model_dump_json()}))
+    with replacing(folder / NAME) as stream:
+        save_file(tensors, stream.name, metadata={"place": place.model_dump_json()})
 
 
-def load_checkpoint(
-    folder: Path, inputs: str, metrics: Path, weights: Weights, optimizer: torch.optim.AdamW
-) -> Place | None:
-    """Put a checkpoint of these inputs back into weights, optimizer and metrics file; None if there is none."""
+def load_checkpoint(folder: Path, inputs: str, metrics: Path, learner: Learner) -> Place | None:
+    """Put a checkpoint of these inputs back into the learner and the metrics file; None if there is none."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -70,11 +81,25 @@ def load_checkpoint(
             place = Place.model_validate_json((stored.metadata() or {}).get("place", ""))
             if place.inputs != inputs or not _cut_back(metrics, place.metrics_bytes):
                 return None
-            for name, weight in weights.items():
-                _restore(stored, name, weight, optimizer, place.step)
+            for name, weight in learner.weights.items():
+                _restore(stored, name, weight, learner.optimizer, place.step)
+                if place.standing.best:
+                    learner.best[name] = stored.get_tensor(f"best.{name}")
     except (FileNotFoundError, SafetensorError, ValidationError):
         return None
     return place
+
+
+def keep_best(learner: Learner) -> None:
+    """The weights as they are now are the best so far."""
+    learner.best.update({name: weight.detach().to("cpu", copy=True) for name, weight in learner.weights.items()})
+
+
+def restore_best(learner: Learner) -> None:
+    """Put the best weights, if any were kept, in the place of the last ones."""
+    with torch.no_grad():
+        for name, kept in learner.best.items():
+            learner.weights[name].copy_(kept)
 
 
 def _restore(stored: Any, name: str, weight: torch.nn.Parameter, optimizer: torch.optim.AdamW, step: int) -> None:

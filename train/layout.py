@@ -74,10 +74,10 @@ def _own_logps(policy: Policy, pairs: list[TokenPair]) -> torch.Tensor:
     for pair in pairs:
         for answer in (pair.a, pair.b):
             tokens_1_T = torch.tensor([pair.prompt + answer], device=policy.device)
-            with torch.no_grad():
+            with torch.no_grad(), policy.precision():
                 logits_T_V = policy.model(input_ids=tokens_1_T, use_cache=False).logits[0].float()
             logps_T_V = logits_T_V[len(pair.prompt) - 1 : -1].log_softmax(-1)
-            targets = torch.tensor(answer, device=policy.device)
+            targets = torch.tensor(answer, dtype=torch.long, device=policy.device)
             sums.append(logps_T_V.gather(1, targets[:, None]).sum())
     return torch.stack(sums).view(-1, 2)
 

@@ -2,7 +2,8 @@
 
 The head is the largest matrix of a small model. It runs in chunks, so that the logits of a row never exist at once, and
 its gradient is made in the same pass: d log p(y) / dh = W[y] - softmax(h W^T) W costs one more product then, while
-recomputing the logits in the backward pass would cost two. The head must be frozen, as it is under LoRA.
+recomputing the logits in the backward pass would cost two. That is for a frozen head, as under LoRA; a trained one has
+its logits recomputed, chunk by chunk.
 
 Shapes: N answer tokens, D hidden size, V vocabulary, B pairs, 2 the answers a and b.
 """
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
+from torch.utils.checkpoint import checkpoint
 
 from train.policy import Policy
 from train.rows import Rows
@@ -23,13 +25,15 @@ CHUNK = 256
 
 def answer_logps(policy: Policy, rows: Rows) -> Tensor:
     """log pi of every answer [B, 2], summed over its tokens, in float32; part of the graph if gradients are on."""
-    hidden_N_D = answer_states(policy, rows)
-    weight_V_D, bias_V = policy.head.weight, policy.head.bias
-    assert not weight_V_D.requires_grad, "the head's gradient is not computed here"
-    if hidden_N_D.requires_grad:
-        logps_N = _FrozenHead.apply(hidden_N_D, weight_V_D, bias_V, rows.targets_N)
-    else:
-        logps_N = token_logps(hidden_N_D, weight_V_D, bias_V, rows.targets_N)
+    with policy.precision():
+        hidden_N_D = answer_states(policy, rows)
+        weight_V_D, bias_V = policy.head.weight, policy.head.bias
+        if hidden_N_D.requires_grad and weight_V_D.requires_grad:
+            logps_N = trained_head_logps(hidden_N_D, weight_V_D, bias_V, rows.targets_N)
+        elif hidden_N_D.requires_grad:
+            logps_N = _FrozenHead.apply(hidden_N_D, weight_V_D, bias_V, rows.targets_N)
+        else:
+            logps_N = token_logps(hidden_N_D, weight_V_D, bias_V, rows.targets_N)
     sums_2B = logps_N.new_zeros(2 * len(rows.pairs)).index_add(0, rows.owners_N, logps_N)
     return sums_2B.view(-1, 2)
 
@@ -50,10 +54,23 @@ def answer_states(policy: Policy, rows: Rows) -> Tensor:
 def token_logps(hidden_N_D: Tensor, weight_V_D: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
     """log p of each target [N], without a graph."""
     parts = [
-        torch.log_softmax(linear(h, weight_V_D, bias_V).float(), -1).gather(1, y[:, None])[:, 0]
+        _chunk_logps(h, weight_V_D, bias_V, y)
         for h, y in zip(hidden_N_D.split(CHUNK), targets_N.split(CHUNK), strict=True)
     ]
     return torch.cat(parts)
+
+
+def trained_head_logps(hidden_N_D: Tensor, weight_V_D: Tensor, bias_V: Tensor | None, targets_N: Tensor) -> Tensor:
+    """`token_logps` with gradients for the hidden states and the head."""
+    parts = [
+        checkpoint(_chunk_logps, h, weight_V_D, bias_V, y, use_reentrant=False, preserve_rng_state=False)
+        for h, y in zip(hidden_N_D.split(CHUNK), targets_N.split(CHUNK), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def _chunk_logps(hidden_n_D: Tensor, weight_V_D: Tensor, bias_V: Tensor | None, targets_n: Tensor) -> Tensor:
+    return torch.log_softmax(linear(hidden_n_D, weight_V_D, bias_V).float(), -1).gather(1, targets_n[:, None])[:, 0]
 
 
 class _FrozenHead(torch.autograd.Function):  # type: ignore[misc]

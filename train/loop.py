@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -18,31 +17,36 @@ from constitution.files import write_atomically
 from constitution.progress import Progress, Tick, silent
 from constitution.store import Store
 from generate.engine import ModelRef
+from train.baseline import baseline
 from train.checkpoint import (
+    Learner,
     Place,
     Standing,
-    Weights,
     append_line,
     durable_size,
+    keep_best,
     load_checkpoint,
     remove_checkpoint,
+    restore_best,
     save_checkpoint,
 )
 from train.metrics import figures
 from train.policy import trained_parameters
-from train.records import Figures, TrainPair, TrainSummary
+from train.records import Figures, TrainItem, TrainSummary
 from train.reference import ReferenceLogps
 from train.save import save_policy
 from train.schedule import learning_rate, step_pairs
 from train.session import Job, Session, prepare, summarise
 from train.settings import TrainSettings
 from train.step import backward, check_first_step, evaluate, update
+from train.stopping import is_over, judged
+from train.tokens import TokenPair
 
 SUMMARY = "training.json"
 
 
 def train(
-    pairs: Sequence[TrainPair],
+    pairs: Sequence[TrainItem],
     model: ModelRef,
     settings: TrainSettings,
     seed: int,
@@ -51,10 +55,11 @@ def train(
     references: Store[ReferenceLogps],
     progress: Progress = silent,
 ) -> TrainSummary:
-    """Train a policy on the pairs and save it in the folder `out`; on one machine's CPU the arguments determine it.
+    """Train a policy on pairs (for KTO also on single answers) and save it in the folder `out`.
 
-    A policy that is there already for the same inputs is not trained again. Raises DataError if no pair can be trained
-    on, ModelError if the model cannot be.
+    On one machine's CPU the arguments determine it. A policy that is there already for the same inputs is not trained
+    again. Raises DataError if no pair can be trained on or the loss does not suit them, ModelError if the model cannot
+    be trained.
     """
     job = Job(pairs, model, settings, seed, out, metrics)
     out.mkdir(parents=True, exist_ok=True)
@@ -62,9 +67,9 @@ def train(
     if finished:
         return finished
     session = prepare(job, references, progress)
-    standing = run_steps(session, progress)
-    summary = summarise(session, standing)
-    save_policy(session.trainee.policy, out)
+    ended = run_steps(session, progress)
+    summary = summarise(session, ended.standing, ended.step)
+    save_policy(session.trainee.policy, out, adapted=settings.lora is not None)
     write_atomically(out / SUMMARY, summary.model_dump_json(indent=2) + "\n")
     remove_checkpoint(out)
     return summary
@@ -81,50 +86,64 @@ def _finished(job: Job) -> TrainSummary | None:
     return summary if summary.inputs == job.inputs else None
 
 
-class Learner(NamedTuple):
-    """The adapter's weights by name, and their optimizer."""
-
-    weights: Weights
-    optimizer: torch.optim.AdamW
-
-
-def run_steps(session: Session, progress: Progress) -> Standing:
-    """All steps that are still to do; when this returns there is a checkpoint of the last one."""
-    job = session.job
+def run_steps(session: Session, progress: Progress) -> Place:
+    """All steps that are still to do; when this returns, the policy has the weights to be kept, and there is a
+    checkpoint of the last step."""
+    job, inputs = session.job, session.job.inputs
     weights = trained_parameters(session.trainee.policy)
-    optimizer = torch.optim.AdamW(list(weights.values()), weight_decay=job.settings.weight_decay, fused=True)
-    learner, inputs = Learner(weights, optimizer), job.inputs
-    place = load_checkpoint(job.out, inputs, job.metrics, weights, optimizer)
+    learner = Learner(
+        weights, torch.optim.AdamW(list(weights.values()), weight_decay=job.settings.weight_decay, fused=True), {}
+    )
+    place = load_checkpoint(job.out, inputs, job.metrics, learner)
     if not place:
         write_atomically(job.metrics, "")
-    standing = place.standing if place else None
-    for step in range(place.step if place else 0, session.steps):
-        standing, done = _step(session, learner, standing, step), step + 1
-        if done % job.settings.checkpoint_every == 0 or done == session.steps:
-            size = durable_size(job.metrics)
-            save_checkpoint(
-                job.out, Place(inputs=inputs, step=done, metrics_bytes=size, standing=standing), weights, optimizer
-            )
-        progress(Tick("training", done, session.steps, f"loss {standing.last.loss:.4f}"))
-    assert standing, "a training without steps"
-    return standing
+    while place is None or not _ended(session, place):
+        step = place.step + 1 if place else 1
+        standing = _step(session, learner, place.standing if place else None, step - 1)
+        place = Place(inputs=inputs, step=step, metrics_bytes=0, standing=standing)
+        if step % job.settings.checkpoint_every == 0 or _ended(session, place):
+            place = place.model_copy(update={"metrics_bytes": durable_size(job.metrics)})
+            save_checkpoint(job.out, place, learner)
+        progress(Tick("training", step, session.steps, f"loss {standing.last.loss:.4f}"))
+    restore_best(learner)
+    return place
+
+
+def _ended(session: Session, place: Place) -> bool:
+    return place.step == session.steps or is_over(place.standing.best, session.job.settings.early_stop)
 
 
 def _step(session: Session, learner: Learner, before: Standing | None, step: int) -> Standing:
     """Step `step`, counted from 0, and its line of metrics."""
     settings, trainee, steps = session.job.settings, session.trainee, session.steps
     pairs = step_pairs(session.parts.train, settings, session.job.seed, step)
-    moved = backward(trainee, pairs)
-    first = before.first_step if before else check_first_step(trainee, pairs, moved)
+    moved = backward(trainee, pairs, _baseline(session, pairs))
+    first = before.first_step if before else check_first_step(trainee, moved)
     rate = learning_rate(step, steps, settings)
     norm = update(learner.optimizer, list(learner.weights.values()), rate, settings.max_grad_norm, step + 1)
     last, heldout = figures(moved, trainee.loss), before.heldout if before else None
+    best = before.best if before else None
     line = {"step": step + 1, "learning_rate": rate, "grad_norm": norm, **_flat(last, "", "batch_principles")}
     if session.parts.heldout and ((step + 1) % settings.log_every == 0 or step + 1 == steps):
-        heldout = figures(evaluate(trainee, session.parts.heldout), trainee.loss)
+        heldout = _heldout(session)
         line |= _flat(heldout, "heldout_", "principles")
+        if settings.early_stop:
+            best = judged(best, step + 1, heldout, settings.early_stop)
+            if best.step == step + 1:
+                keep_best(learner)
     append_line(session.job.metrics, json.dumps(line, allow_nan=False))
-    return Standing(first_step=first, last=last, heldout=heldout)
+    return Standing(first_step=first, last=last, heldout=heldout, best=best)
+
+
+def _heldout(session: Session) -> Figures:
+    pairs = session.parts.heldout
+    return figures(evaluate(session.trainee, pairs, _baseline(session, pairs)), session.trainee.loss)
+
+
+def _baseline(session: Session, pairs: Sequence[TokenPair]) -> float:
+    """KTO's z over these pairs; 0 for the losses that have none."""
+    others = [session.mismatched[tokens.pair.key] for tokens in pairs] if session.mismatched else []
+    return baseline(session.trainee, others) if others else 0.0
 
 
 def _flat(found: Figures, prefix: str, principles: str) -> dict[str, object]:

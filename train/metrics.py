@@ -12,17 +12,22 @@ import torch
 from torch import Tensor
 
 from train.losses import PairLoss, share_coefficients
-from train.records import Figures, PrincipleFigures, TrainPair
+from train.records import Figures, PrincipleFigures, TrainItem
 
 ADDITIVE = 1e-6
 
 
 class Moved(NamedTuple):
-    """Pairs, h, and log pi - log pi_ref of their answers in nats a sequence; on the CPU, float64."""
+    """Of each pair its loss, h, and log pi - log pi_ref of its answers in nats a sequence; on the CPU, float64.
 
-    pairs: list[TrainPair]
+    NaN is what is not there: h of a single answer, its second change, changes without a reference.
+    """
+
+    pairs: list[TrainItem]
+    losses_B: Tensor
     h_B: Tensor
     changes_B_2: Tensor
+    lengths_B_2: Tensor
 
 
 class Votes(NamedTuple):
@@ -34,12 +39,12 @@ class Votes(NamedTuple):
     voted_B_K: Tensor
 
 
-def labels(pairs: Sequence[TrainPair]) -> Tensor:
+def labels(pairs: Sequence[TrainItem]) -> Tensor:
     """p of each pair [B], float64."""
     return torch.tensor([pair.p for pair in pairs], dtype=torch.float64)
 
 
-def votes(pairs: Sequence[TrainPair]) -> Votes:
+def votes(pairs: Sequence[TrainItem]) -> Votes:
     """The shares of all pairs, principles in alphabetical order."""
     principles = sorted({share.principle for pair in pairs for share in pair.shares})
     columns = {principle: column for column, principle in enumerate(principles)}
@@ -57,19 +62,23 @@ def figures(moved: Moved, loss: PairLoss) -> Figures:
     """All figures over these pairs (at least one)."""
     p_B = labels(moved.pairs)
     sign_B = (2 * p_B - 1).sign()
-    decided_B = sign_B != 0
-    signed_B = (sign_B * moved.h_B)[decided_B]
-    chosen_B = torch.where(sign_B > 0, moved.changes_B_2[:, 0], moved.changes_B_2[:, 1])[decided_B]
-    rejected_B = moved.changes_B_2.sum(1)[decided_B] - chosen_B
+    signed_B = (sign_B * moved.h_B)[sign_B != 0]
+    first_B, second_B = moved.changes_B_2[sign_B != 0].unbind(1)
+    up_B = sign_B[sign_B != 0] > 0
     return Figures(
         n=len(moved.pairs),
-        loss=float(loss.value(moved.h_B, p_B).mean()),
+        loss=float(moved.losses_B.sum() / loss_count(loss, moved.lengths_B_2)),
         margin=_mean(signed_B),
         accuracy=_mean(_right(signed_B)),
-        chosen_change=_mean(chosen_B),
-        rejected_change=_mean(rejected_B),
+        chosen_change=_mean(torch.where(up_B, first_B, second_B)),
+        rejected_change=_mean(torch.where(up_B, second_B, first_B)),
         principles=principle_figures(moved, loss),
     )
+
+
+def loss_count(loss: PairLoss, lengths_B_2: Tensor) -> int:
+    """What the loss is averaged over: pairs, or for a loss that takes single answers, answers."""
+    return int((lengths_B_2 > 0).sum()) if loss.singles else len(lengths_B_2)
 
 
 def principle_figures(moved: Moved, loss: PairLoss) -> dict[str, PrincipleFigures]:
@@ -98,7 +107,7 @@ def pulls(moved: Moved, table: Votes, loss: PairLoss) -> Tensor | None:
     See PrincipleFigures. None if some label is not the weighted mean of its shares.
     """
     p_B = labels(moved.pairs)
-    if ((table.weights_B_K * table.p_B_K).sum(1) - p_B).abs().max() > ADDITIVE:
+    if loss.slope is None or ((table.weights_B_K * table.p_B_K).sum(1) - p_B).abs().max() > ADDITIVE:
         return None
     parts_B_K = share_coefficients(loss.slope, moved.h_B, table.p_B_K, table.weights_B_K)
     return (loss.slope(moved.h_B, p_B).sign()[:, None] * parts_B_K).mean(0)
@@ -110,4 +119,6 @@ def _right(signed: Tensor) -> Tensor:
 
 
 def _mean(values: Tensor) -> float | None:
-    return float(values.mean()) if len(values) else None
+    """Over what is there; None if nothing is."""
+    there = values[~values.isnan()]
+    return float(there.mean()) if len(there) else None

@@ -1,6 +1,7 @@
-"""The model in training: loaded in one dtype, frozen, with a LoRA adapter in float32. Always in eval mode: no dropout.
+"""The model in training: frozen with a LoRA adapter in float32, or trained as a whole. Always in eval mode: no dropout.
 
-With `upper_layers` autograd keeps nothing below the first adapted layer, since nothing there asks for a gradient.
+With adapters in the upper layers only, autograd keeps nothing below the first of them, since nothing there asks for a
+gradient.
 """
 
 from __future__ import annotations
@@ -26,6 +27,17 @@ class Policy(NamedTuple):
     tokenizer: Any
     device: torch.device
     dtype: torch.dtype
+    """Of most of the arithmetic; with `mixed` not of the weights, which are in float32 then."""
+    mixed: bool = False
+
+    @property
+    def arithmetic(self) -> str:
+        """`mixed`, or the dtype's name."""
+        return "mixed" if self.mixed else str(self.dtype)
+
+    def precision(self) -> torch.autocast:
+        """The context in which forward passes run."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed)
 
     @property
     def stops(self) -> frozenset[int]:
@@ -45,7 +57,7 @@ def load_reference(model: ModelRef, settings: TrainSettings) -> Policy:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = choose_dtype(settings, device)
+    arithmetic = choose_arithmetic(settings, device)
     where: dict[str, Any] = {"trust_remote_code": False}
     if not Path(model.path).is_dir():
         where["revision"] = model.revision
@@ -53,19 +65,37 @@ def load_reference(model: ModelRef, settings: TrainSettings) -> Policy:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(model.path, **where)
             whole = AutoModelForCausalLM.from_pretrained(
-                model.path, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, **where
+                model.path, dtype=arithmetic.weights, attn_implementation="sdpa", use_safetensors=True, **where
             )
     except (OSError, ValueError) as error:
         raise ModelError(f"{model.name}: cannot be loaded for training: {error}") from error
     whole.requires_grad_(False).eval().to(device)
-    return Policy(whole, whole.base_model, whole.get_output_embeddings(), tokenizer, device, dtype)
+    taken_apart = (whole, whole.base_model, whole.get_output_embeddings(), tokenizer, device)
+    return Policy(*taken_apart, torch.bfloat16 if arithmetic.mixed else arithmetic.weights, arithmetic.mixed)
 
 
-def choose_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype:
-    """The frozen weights' dtype: as the settings say; for `auto` bfloat16 on a GPU that has it, else float32."""
-    if settings.dtype == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
+class Arithmetic(NamedTuple):
+    """The weights' dtype, and whether forward passes run in bfloat16 all the same."""
+
+    weights: torch.dtype
+    mixed: bool
+
+
+def choose_arithmetic(settings: TrainSettings, device: torch.device) -> Arithmetic:
+    """As the settings say; for `auto` see TrainSettings.dtype."""
+    wanted = settings.dtype
+    if wanted == "auto":
+        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        wanted = "float32" if not half else "bfloat16" if settings.lora else "mixed"
+    return Arithmetic(torch.bfloat16 if wanted == "bfloat16" else torch.float32, wanted == "mixed")
+
+
+def make_trainable(policy: Policy, lora: LoraSettings | None, seed: int) -> Policy:
+    """The same model with a fresh adapter, or without one with all of its own weights to be trained."""
+    if lora:
+        return attach_adapter(policy, lora, seed)
+    policy.model.requires_grad_(True)
+    return policy
 
 
 def attach_adapter(policy: Policy, lora: LoraSettings, seed: int) -> Policy:
@@ -80,7 +110,7 @@ def attach_adapter(policy: Policy, lora: LoraSettings, seed: int) -> Policy:
         r=lora.r,
         lora_alpha=lora.alpha,
         target_modules=list(lora.target_modules),
-        layers_to_transform=upper_layers(policy, lora),
+        layers_to_transform=adapted_layers(policy, lora),
         lora_dropout=0.0,
         task_type="CAUSAL_LM",
     )
@@ -94,9 +124,13 @@ def attach_adapter(policy: Policy, lora: LoraSettings, seed: int) -> Policy:
     return policy._replace(model=model.eval())
 
 
-def upper_layers(policy: Policy, lora: LoraSettings) -> list[int] | None:
-    """Indexes of the uppermost layers to adapt; None for all."""
+def adapted_layers(policy: Policy, lora: LoraSettings) -> list[int] | None:
+    """Indexes of the layers to adapt; None for all."""
     layers = int(policy.model.config.get_text_config().num_hidden_layers)
+    if lora.layers:
+        if lora.layers.last >= layers:
+            raise ModelError(f"train.lora.layers.last is {lora.layers.last}, but the last layer is {layers - 1}")
+        return list(range(lora.layers.first, lora.layers.last + 1))
     if lora.upper_layers is None:
         return None
     if lora.upper_layers > layers:
@@ -105,5 +139,5 @@ def upper_layers(policy: Policy, lora: LoraSettings) -> list[int] | None:
 
 
 def trained_parameters(policy: Policy) -> dict[str, torch.nn.Parameter]:
-    """The adapter's weights by name, in the model's order."""
+    """The weights in training by name, in the model's order."""
     return {name: weight for name, weight in policy.model.named_parameters() if weight.requires_grad}

@@ -33,6 +33,31 @@ class TrainPair(Record):
     """The principles behind `p`; with a linear rule, p is the sum of weight * p over them."""
 
 
+class TrainSingle(Record):
+    """One answer to a conversation, and how likely it is that it is a good one: a thumb up or down. For KTO."""
+
+    key: str
+    """The single's key; no pair has the same."""
+    prompt_id: str
+    """The prompt's id: all that answers a prompt is held out together, or none of it."""
+    conversation: tuple[Message, ...] = Field(min_length=1)
+    """The messages that the answer follows."""
+    text: str
+    """The answer, without special tokens."""
+    finished: bool = True
+    """Whether it was ended by whoever wrote it; see TrainPair."""
+    p: float = Field(ge=0, le=1)
+    """Probability that the answer is desirable: 1 for a thumb up, 0 for a thumb down."""
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """None: a thumb says nothing of principles."""
+        return ()
+
+
+TrainItem = TrainPair | TrainSingle
+
+
 class PrincipleFigures(Record):
     """How far the policy follows one principle, over some pairs."""
 
@@ -47,23 +72,26 @@ class PrincipleFigures(Record):
     pull: float | None
     """Its part of the gradient: the mean over all pairs of sign(c) w_k c_k, with c = dL/dh and c_k the same at the
     label p_k. The principles' pulls add up to the mean of |c|; a negative one pulls against the others. None where a
-    label is not the weighted mean of its shares."""
+    label is not the weighted mean of its shares, and for losses that are no function of h (ORPO, KTO)."""
 
 
 class Figures(Record):
     """Loss and margins over some pairs. `chosen` is the answer that the label prefers; pairs with p = 0.5
-    have none, and where there are no others these figures are None."""
+    have none, and where there are no others these figures are None. A single answer has no margin; it counts as chosen
+    or as rejected."""
 
     n: int
-    """Pairs."""
+    """Pairs and single answers."""
     loss: float
-    """Mean loss a pair."""
+    """Mean loss a pair; with KTO, an answer."""
     margin: float | None
-    """Mean of h signed towards the chosen answer: nats a sequence, or a token with `ipo_length: mean`."""
+    """Mean of h signed towards the chosen answer: nats a sequence, or a token where the loss averages (`ipo_length:
+    mean`, SimPO, ORPO). h compares with the reference, except where the loss has none (SimPO, ORPO)."""
     accuracy: float | None
     """Share of the pairs with h towards the chosen answer; h = 0 counts half."""
     chosen_change: float | None
-    """Mean of log pi - log pi_ref of the chosen answer, in nats a sequence."""
+    """Mean of log pi - log pi_ref of the chosen answer, in nats a sequence. Without a reference it is known for
+    held-out pairs only."""
     rejected_change: float | None
     """The same for the other answer."""
     principles: dict[str, PrincipleFigures]
@@ -71,7 +99,7 @@ class Figures(Record):
 
 
 class FirstStep(Record):
-    """The check before the first update: the policy, with its fresh adapter, must be the reference."""
+    """The check before the first update: the policy must be the reference."""
 
     pairs: int
     """Pairs of the first step."""
@@ -82,7 +110,7 @@ class FirstStep(Record):
     loss: float
     """Mean loss of the first step."""
     expected_loss: float
-    """What it is at h = 0: ln 2 for DPO, the mean of ((2p - 1) / (2 tau))^2 for IPO."""
+    """What it is where policy and reference are equal: ln 2 for DPO, the mean of ((2p - 1) / (2 tau))^2 for IPO."""
 
 
 class TrainSummary(Record):
@@ -93,31 +121,35 @@ class TrainSummary(Record):
     model: ModelRef
     """The reference: where the policy started."""
     policy: str
-    """The folder of the trained policy; its adapter alone is in `adapter/` there."""
+    """The folder of the trained policy; its adapter alone, if it was trained by one, is in `adapter/` there."""
     loss: str
-    """`dpo`, `ipo (sum)` or `ipo (mean)`."""
+    """The loss's name, for IPO with its length: `ipo (sum)` or `ipo (mean)`."""
     pairs: int
-    """Pairs trained on."""
+    """Pairs, or single answers, trained on."""
     heldout_pairs: int
     """Pairs kept out of training."""
     left_out: dict[str, int]
     """Pairs not used at all, by reason."""
+    shortened: int
+    """Pairs used after a cut, because they were longer than `max_length`."""
     steps: int
-    """Optimizer steps."""
+    """Optimizer steps done."""
+    kept_step: int
+    """The step whose weights were kept: the last one, or with `early_stop` that of the highest held-out margin."""
     parameters: int
     """Numbers that were trained."""
     dtype: str
-    """The arithmetic of the frozen weights."""
+    """The arithmetic: `float32`, `bfloat16`, or `mixed`."""
     device: str
     """`cpu` or `cuda`."""
     rows: str
     """How pairs share a forward pass, and why; see train/layout.py."""
-    first_step: FirstStep
-    """Policy against reference before the first update."""
+    first_step: FirstStep | None
+    """Policy against reference before the first update; None for losses without a reference."""
     last: Figures
     """The last step's pairs, before its update."""
     heldout: Figures | None
-    """The held-out pairs after the last update; None if nothing was held out."""
+    """The held-out pairs with the weights that were kept; None if nothing was held out."""
     warnings: tuple[str, ...]
     """What a reader should know before using the policy."""
 
@@ -127,8 +159,12 @@ class TrainSummary(Record):
         lines = [
             f"{self.pairs} pairs trained on, {self.heldout_pairs} held out, left out: {left_out}",
             f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}",
-            f"before the first step: loss {self.first_step.loss:.6f} (at h = 0: {self.first_step.expected_loss:.6f})",
         ]
+        if self.kept_step != self.steps:
+            lines.append(f"kept the weights of step {self.kept_step}, which had the highest held-out margin")
+        if self.first_step:
+            expected = f"(at h = 0: {self.first_step.expected_loss:.6f})"
+            lines.append(f"before the first step: loss {self.first_step.loss:.6f} {expected}")
         if self.heldout:
             lines.append(f"held out: loss {self.heldout.loss:.4f}{_ranked(self.heldout)}")
         return lines + [f"warning: {warning}" for warning in self.warnings]

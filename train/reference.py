@@ -33,9 +33,9 @@ class ReferenceLogps(Record):
     """Of `b`."""
 
 
-def reference_key(tokens: TokenPair, model: ModelRef, dtype: torch.dtype) -> str:
+def reference_key(tokens: TokenPair, model: ModelRef, arithmetic: str) -> str:
     """Digest of all that determines them: token ids (so the template too), weights, arithmetic."""
-    return digest("reference", prompt=tokens.prompt, a=tokens.a, b=tokens.b, revision=model.revision, dtype=str(dtype))
+    return digest("reference", prompt=tokens.prompt, a=tokens.a, b=tokens.b, revision=model.revision, dtype=arithmetic)
 
 
 def reference_logps(
@@ -48,7 +48,7 @@ def reference_logps(
     progress: Progress,
 ) -> References:
     """By pair key, for every pair; computed with `policy` as it is where the store has none. Commits as it goes."""
-    keys = {tokens.pair.key: reference_key(tokens, model, policy.dtype) for tokens in pairs}
+    keys = {tokens.pair.key: reference_key(tokens, model, policy.arithmetic) for tokens in pairs}
     known = store.get(keys.values())
     missing = [tokens for tokens in pairs if keys[tokens.pair.key] not in known]
     for start in range(0, len(missing), PAIRS_PER_COMMIT):

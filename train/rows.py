@@ -95,7 +95,8 @@ def shared_row(pairs: list[TokenPair]) -> Rows:
         start, prompt, a, b = len(tokens), len(pair.prompt), len(pair.a), len(pair.b)
         last = start + prompt - 1
         # Both first answer tokens are predicted by the prompt's last position.
-        picks += [last, *range(last + 1, last + a), last, *range(last + a + 1, last + a + b)]
+        picks += [last, *range(last + 1, last + a)]
+        picks += [last, *range(last + a + 1, last + a + b)] if b else []
         positions += [*range(prompt + a), *range(prompt, prompt + b)]
         tokens += pair.prompt + pair.a + pair.b
     return Rows(

@@ -1,5 +1,5 @@
-"""The trained policy on disk, as any program reads it: merged weights in safetensors, configuration, tokenizer with
-chat template; the adapter alone in `adapter/`."""
+"""The trained policy on disk, as any program reads it: whole weights in safetensors, configuration, tokenizer with chat
+template; an adapter alone in `adapter/`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from train.policy import Policy
 UNFINISHED = ".policy.tmp"
 
 
-def save_policy(policy: Policy, out: Path) -> None:
-    """Write into `out`, replacing a policy that is there. The adapter is merged into `policy.model`, which ends its
+def save_policy(policy: Policy, out: Path, adapted: bool) -> None:
+    """Write into `out`, replacing a policy that is there. An adapter is merged into `policy.model`, which ends its
     training.
 
     Everything is written and synced in a folder inside `out` first, then renamed. A crash between two renames leaves
@@ -25,9 +25,10 @@ def save_policy(policy: Policy, out: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     with quiet_transformers():
-        policy.model.save_pretrained(unfinished / "adapter")
-        merged = policy.model.merge_and_unload()
-        merged.save_pretrained(unfinished)
+        if adapted:
+            policy.model.save_pretrained(unfinished / "adapter")
+        whole = policy.model.merge_and_unload() if adapted else policy.model
+        whole.save_pretrained(unfinished)
         policy.tokenizer.save_pretrained(unfinished)
     _sync(unfinished)
     _remove_old(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,16 +11,18 @@ from constitution.identity import digest
 from constitution.progress import Progress
 from constitution.store import Store
 from generate.engine import ModelRef
+from train.baseline import mismatched
 from train.checkpoint import Standing
 from train.layout import choose_layout
 from train.losses import pair_loss
-from train.policy import attach_adapter, load_reference, trained_parameters
-from train.records import Figures, TrainPair, TrainSummary
+from train.policy import load_reference, make_trainable, trained_parameters
+from train.records import Figures, TrainItem, TrainSummary
 from train.reference import ReferenceLogps, reference_logps
 from train.schedule import Split, split, steps_per_epoch
 from train.settings import TrainSettings
 from train.step import Trainee
-from train.tokens import tokenise
+from train.suits import check_suits
+from train.tokens import Tokenised, TokenPair, tokenise
 
 VERSION = 1
 
@@ -28,7 +30,7 @@ VERSION = 1
 class Job(NamedTuple):
     """What is to be trained, and where it goes."""
 
-    pairs: Sequence[TrainPair]
+    pairs: Sequence[TrainItem]
     model: ModelRef
     settings: TrainSettings
     seed: int
@@ -49,39 +51,54 @@ class Job(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A job with its model loaded. `rows` says in words how pairs share a forward pass."""
+    """A job with its model loaded. `rows` says in words how pairs share a forward pass; `mismatched` are the pairs for
+    KTO's baseline (train/baseline.py), by the key of the pair whose prompt they have, and empty for other losses."""
 
     job: Job
     trainee: Trainee
     rows: str
     parts: Split
-    left_out: Mapping[str, int]
+    tokenised: Tokenised
+    mismatched: dict[str, TokenPair]
     steps: int
 
 
 def prepare(job: Job, references: Store[ReferenceLogps], progress: Progress) -> Session:
-    """Load the model, run the reference where the store does not have it, attach the adapter.
+    """Load the model, run the reference where the store does not have it, make the policy trainable.
 
-    Raises DataError if no pair can be trained on, ModelError if the model cannot be.
+    Raises DataError if no pair can be trained on or the loss does not suit the data, ModelError if the model cannot be
+    trained.
     """
-    settings = job.settings
+    settings, loss = job.settings, pair_loss(job.settings)
     reference = load_reference(job.model, settings)
-    pairs, left_out = tokenise(job.pairs, reference.tokenizer, reference.stops, settings.max_length)
-    parts = split(pairs, settings.heldout_fraction)
+    stops = reference.stops
+    tokenised = tokenise(job.pairs, reference.tokenizer, stops, settings.max_length, settings.too_long)
+    parts = split(tokenised.pairs, settings.heldout_fraction)
     if not parts.train:
-        reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
+        reasons = "; ".join(f"{count} {reason}" for reason, count in tokenised.left_out.items())
         raise DataError(f"no pair to train on: {len(job.pairs)} given{', ' if reasons else ''}{reasons}")
-    choice = choose_layout(reference, pairs)
-    known = reference_logps(reference, pairs, job.model, choice.layout, settings, references, progress)
-    policy = attach_adapter(reference, settings.lora, job.seed)
-    trainee = Trainee(policy, known, pair_loss(settings), choice.layout, settings.row_tokens)
-    steps = settings.epochs * steps_per_epoch(len(parts.train), settings)
-    return Session(job, trainee, choice.why, parts, left_out, steps)
+    check_suits(loss, settings, parts)
+    choice = choose_layout(reference, tokenised.pairs)
+    strangers = [tokens for part in parts if loss.singles and part for tokens in mismatched(part, settings.max_length)]
+    # Without a reference in the loss, only the change on held-out pairs is compared with it.
+    read = [*tokenised.pairs, *strangers] if loss.reference else parts.heldout
+    known = reference_logps(reference, read, job.model, choice.layout, settings, references, progress)
+    policy = make_trainable(reference, settings.lora, job.seed)
+    return Session(
+        job,
+        Trainee(policy, known, loss, choice.layout, settings.row_tokens),
+        choice.why,
+        parts,
+        tokenised,
+        {own.pair.key: other for own, other in zip([*parts.train, *parts.heldout], strangers, strict=False)},
+        settings.epochs * steps_per_epoch(len(parts.train), settings),
+    )
 
 
-def summarise(session: Session, standing: Standing) -> TrainSummary:
-    """The record of a finished training."""
+def summarise(session: Session, standing: Standing, steps: int) -> TrainSummary:
+    """The record of a training that ended after `steps` steps."""
     job, policy = session.job, session.trainee.policy
+    heldout = standing.best.heldout if standing.best else standing.heldout
     return TrainSummary(
         inputs=job.inputs,
         model=job.model,
@@ -89,16 +106,18 @@ def summarise(session: Session, standing: Standing) -> TrainSummary:
         loss=session.trainee.loss.name,
         pairs=len(session.parts.train),
         heldout_pairs=len(session.parts.heldout),
-        left_out=dict(session.left_out),
-        steps=session.steps,
+        left_out=dict(session.tokenised.left_out),
+        shortened=session.tokenised.shortened,
+        steps=steps,
+        kept_step=standing.best.step if standing.best else steps,
         parameters=sum(weight.numel() for weight in trained_parameters(policy).values()),
-        dtype=str(policy.dtype).removeprefix("torch."),
+        dtype=policy.arithmetic.removeprefix("torch."),
         device=policy.device.type,
         rows=session.rows,
         first_step=standing.first_step,
         last=standing.last,
-        heldout=standing.heldout,
-        warnings=tuple(warnings(standing.last, standing.heldout)),
+        heldout=heldout,
+        warnings=tuple(warnings(standing.last, heldout)),
     )
 
 

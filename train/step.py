@@ -14,16 +14,20 @@ from torch import Tensor
 
 from constitution.errors import ModelError
 from train.logps import answer_logps
-from train.losses import PairLoss, margins
-from train.metrics import Moved, labels
+from train.losses import PairLoss, Scores, margins
+from train.metrics import Moved, labels, loss_count
 from train.policy import Policy
 from train.records import FirstStep
-from train.reference import References
+from train.reference import ReferenceLogps, References
 from train.rows import Layout, Rows, pack
 from train.tokens import TokenPair
 
 # Rounding, in nats a token. Between the two layouts on SmolLM2 it was 2.5e-6 and 2.7e-2 on a CPU, within one layout 0.
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-1}
+
+
+UNKNOWN = ReferenceLogps(a=math.nan, b=math.nan)
+"""The reference of a pair that was never computed, since its loss does not read it."""
 
 
 class Trainee(NamedTuple):
@@ -36,70 +40,102 @@ class Trainee(NamedTuple):
     row_tokens: int
 
 
-class PairMargins(NamedTuple):
-    """h [B], and log pi - log pi_ref [B, 2] in nats a sequence, of one forward pass."""
+class Passed(NamedTuple):
+    """One forward pass: what the loss reads, and log pi - log pi_ref [B, 2] in nats a sequence (NaN: not known)."""
 
-    h_B: Tensor
+    scores: Scores
     changes_B_2: Tensor
 
 
-def pair_margins(trainee: Trainee, rows: Rows) -> PairMargins:
-    """Policy against reference; part of the graph if gradients are on."""
-    references = [trainee.references[tokens.pair.key] for tokens in rows.pairs]
+def forward(trainee: Trainee, rows: Rows, baseline: float = 0.0) -> Passed:
+    """The policy over `rows`; part of the graph if gradients are on."""
+    references = [trainee.references.get(tokens.pair.key, UNKNOWN) for tokens in rows.pairs]
     reference_B_2 = torch.tensor([[found.a, found.b] for found in references], device=trainee.policy.device)
-    changes_B_2 = answer_logps(trainee.policy, rows) - reference_B_2
-    return PairMargins(margins(changes_B_2, rows.lengths_B_2, trainee.loss.averaged), changes_B_2)
+    logps_B_2 = answer_logps(trainee.policy, rows)
+    changes_B_2 = logps_B_2 - reference_B_2
+    return Passed(Scores(changes_B_2 if trainee.loss.reference else logps_B_2, rows.lengths_B_2, baseline), changes_B_2)
 
 
-def backward(trainee: Trainee, pairs: Sequence[TokenPair]) -> Moved:
-    """Add the gradient of the mean loss over `pairs` to the parameters' grads, however many rows it takes."""
+def backward(trainee: Trainee, pairs: Sequence[TokenPair], baseline: float = 0.0) -> Moved:
+    """Add the gradient of the mean loss over `pairs` to the parameters' grads, however many rows it takes.
+
+    `baseline` is KTO's z over these pairs.
+    """
+    count = loss_count(trainee.loss, lengths_of(pairs))
     parts = []
-    for rows in _rows(trainee, pairs):
-        found = pair_margins(trainee, rows)
-        p_B = labels([tokens.pair for tokens in rows.pairs]).to(found.h_B)
-        (trainee.loss.value(found.h_B, p_B).sum() / len(pairs)).backward()
-        parts.append(_moved(rows, found))
+    for rows in rows_of(trainee, pairs):
+        passed = forward(trainee, rows, baseline)
+        (_losses(trainee, rows, passed.scores).sum() / count).backward()
+        parts.append(_moved(trainee, rows, passed))
     return _joined(parts)
 
 
-def evaluate(trainee: Trainee, pairs: Sequence[TokenPair]) -> Moved:
+def evaluate(trainee: Trainee, pairs: Sequence[TokenPair], baseline: float = 0.0) -> Moved:
     """The same without a gradient."""
+    parts = []
     with torch.no_grad():
-        return _joined([_moved(rows, pair_margins(trainee, rows)) for rows in _rows(trainee, pairs)])
+        for rows in rows_of(trainee, pairs):
+            parts.append(_moved(trainee, rows, forward(trainee, rows, baseline)))
+    return _joined(parts)
 
 
-def _rows(trainee: Trainee, pairs: Sequence[TokenPair]) -> list[Rows]:
+def _losses(trainee: Trainee, rows: Rows, scores: Scores) -> Tensor:
+    return trainee.loss.value(scores, labels([tokens.pair for tokens in rows.pairs]).to(scores.scores_B_2))
+
+
+def lengths_of(pairs: Sequence[TokenPair]) -> Tensor:
+    """Tokens of each answer [B, 2]; 0 for the b of a single answer."""
+    return torch.tensor([[len(tokens.a), len(tokens.b)] for tokens in pairs])
+
+
+def rows_of(trainee: Trainee, pairs: Sequence[TokenPair]) -> list[Rows]:
+    """The forward passes over `pairs`, on the policy's device."""
     packed = pack(pairs, trainee.row_tokens, trainee.layout, trainee.policy.pad)
     return [rows.to(trainee.policy.device) for rows in packed]
 
 
-def _moved(rows: Rows, found: PairMargins) -> Moved:
-    h_B, changes_B_2 = (part.detach().double().cpu() for part in found)
-    return Moved([tokens.pair for tokens in rows.pairs], h_B, changes_B_2)
+def _moved(trainee: Trainee, rows: Rows, passed: Passed) -> Moved:
+    scores = passed.scores._replace(scores_B_2=passed.scores.scores_B_2.detach().double())
+    h_B, changes_B_2 = margins(scores, trainee.loss.averaged), passed.changes_B_2.detach().double().cpu()
+    alone_B = rows.lengths_B_2[:, 1].cpu() == 0
+    changes_B_2[alone_B, 1] = torch.nan
+    return Moved(
+        [tokens.pair for tokens in rows.pairs],
+        _losses(trainee, rows, scores).cpu(),
+        h_B.cpu().masked_fill(alone_B, torch.nan),
+        changes_B_2,
+        rows.lengths_B_2.cpu(),
+    )
 
 
 def _joined(parts: Sequence[Moved]) -> Moved:
     return Moved(
         [pair for part in parts for pair in part.pairs],
+        torch.cat([part.losses_B for part in parts]),
         torch.cat([part.h_B for part in parts]),
         torch.cat([part.changes_B_2 for part in parts]),
+        torch.cat([part.lengths_B_2 for part in parts]),
     )
 
 
-def check_first_step(trainee: Trainee, pairs: Sequence[TokenPair], moved: Moved) -> FirstStep:
-    """Before any update the adapter adds nothing, so h = 0. `moved` is the first step's forward pass over `pairs`.
+def check_first_step(trainee: Trainee, moved: Moved) -> FirstStep | None:
+    """Before any update the policy is its reference, so h = 0. `moved` is the first step's forward pass.
 
-    Raises ModelError if an answer's log-probability differs from the reference's by more than rounding.
+    None for a loss without a reference. Raises ModelError if an answer's log-probability differs from the reference's
+    by more than rounding.
     """
-    lengths = {tokens.pair.key: (len(tokens.a), len(tokens.b)) for tokens in pairs}
-    lengths_B_2 = torch.tensor([lengths[pair.key] for pair in moved.pairs], dtype=torch.float64)
-    p_B = labels(moved.pairs)
+    if not trainee.loss.reference:
+        return None
+    there_B_2 = moved.lengths_B_2 > 0
+    at_start = Scores(torch.zeros_like(moved.changes_B_2), moved.lengths_B_2)
+    expected_B = trainee.loss.value(at_start, labels(moved.pairs))
+    count = loss_count(trainee.loss, moved.lengths_B_2)
     found = FirstStep(
         pairs=len(moved.pairs),
-        max_change=float((moved.changes_B_2.abs() / lengths_B_2).max()),
+        max_change=float((moved.changes_B_2.abs() / moved.lengths_B_2)[there_B_2].max()),
         tolerance=TOLERANCE[trainee.policy.dtype],
-        loss=float(trainee.loss.value(moved.h_B, p_B).mean()),
-        expected_loss=float(trainee.loss.value(torch.zeros_like(p_B), p_B).mean()),
+        loss=float(moved.losses_B.sum() / count),
+        expected_loss=float(expected_B.sum() / count),
     )
     if not found.max_change <= found.tolerance:
         raise ModelError(

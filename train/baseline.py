@@ -1,0 +1,49 @@
+"""KTO's baseline z: how far the policy is from its reference on answers that do not belong to their prompts.
+
+Ethayarajh et al. 2024 (arXiv 2402.01306), section 4.1: z is the mean of log pi(y'|x) - log pi_ref(y'|x) over prompts x
+with answers y' of other prompts, at least 0, and no gradient flows through it. TRL and the paper take y' from the same
+batch. Here each item has the answers of the item before it in the training set (or held-out set) that has another
+prompt, whatever the batch: an estimate of the same kind, whose reference is computed once instead of once an epoch, and
+which a step of a single item has too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from constitution.errors import DataError
+from train.step import Trainee, forward, rows_of
+from train.tokens import TokenPair
+
+
+def mismatched(pairs: Sequence[TokenPair], max_length: int) -> list[TokenPair]:
+    """Every pair's prompt with the answers of the pair before it that has another prompt, cyclically; same order.
+
+    Where that is longer than `max_length` tokens, the prompt loses its beginning. Raises DataError if all pairs have
+    one prompt.
+    """
+    found = []
+    for index, tokens in enumerate(pairs):
+        others = (pairs[index - back] for back in range(1, len(pairs)))
+        other = next((o for o in others if o.pair.prompt_id != tokens.pair.prompt_id), None)
+        if other is None:
+            raise DataError(
+                "train.loss: `kto` compares with answers to other prompts, but all pairs have the same prompt; use "
+                "another loss, or more prompts"
+            )
+        item = tokens.pair.model_copy(update={"key": f"{tokens.pair.key} mismatched"})
+        room = max(1, max_length - max(len(other.a), len(other.b)))
+        found.append(TokenPair(item, tokens.prompt[-room:], other.a, other.b))
+    return found
+
+
+def baseline(trainee: Trainee, pairs: Sequence[TokenPair]) -> float:
+    """z [nats a sequence] over mismatched `pairs`, whose references must be known."""
+    changes = []
+    with torch.no_grad():
+        for rows in rows_of(trainee, pairs):
+            passed = forward(trainee, rows)
+            changes.append(passed.changes_B_2[passed.scores.lengths_B_2 > 0])
+    return max(0.0, float(torch.cat(changes).double().mean()))
