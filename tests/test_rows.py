@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from generate.engine import ModelRef
 from tests.training import LORA, make_pairs, tiny_reference, token_pairs
-from train import attention
+from train import attention, fused
 from train.layout import choose_layout
 from train.logps import CHUNK, answer_logps
 from train.policy import Policy, attach_adapter, load_reference, trained_parameters
@@ -197,14 +198,24 @@ def test_models_that_cannot_share_rows_do_not(tmp_path: Path, kind: str, layout:
         torch.testing.assert_close(answer_logps(policy, rows), plain, rtol=0, atol=1e-3)
 
 
-def test_nothing_is_kept_below_the_first_adapted_layer(tmp_path: Path) -> None:
+def test_nothing_is_kept_below_the_first_adapted_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = attach_adapter(tiny_reference(tmp_path), LORA.model_copy(update={"upper_layers": 1}), seed=0)
     assert {name.split(".layers.")[1][0] for name in trained_parameters(policy)} == {"2"}
     seen: list[bool] = []
+    pairs = token_pairs(policy, make_pairs(2))
     for layer in policy.body.layers:
         layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output.requires_grad))
-    shared(policy, shared_row(token_pairs(policy, make_pairs(2)))).sum().backward()
-    assert seen == [False, False, True]
+    answer_logps(own_attention(policy), separate_rows(pairs, 0))
+    one_layer = fused.layer_output
+
+    def watched(*given: Any) -> torch.Tensor:
+        output = one_layer(*given)
+        seen.append(output.requires_grad)
+        return output
+
+    monkeypatch.setattr(fused, "layer_output", watched)
+    answer_logps(policy, shared_row(pairs)).sum().backward()
+    assert seen == [False, False, True] * 2
 
 
 @pytest.mark.real_model

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
 
+from train.fused import can_fuse, fused_states
 from train.policy import Policy
 from train.rows import Rows
 
@@ -40,6 +41,8 @@ def answer_logps(policy: Policy, rows: Rows) -> Tensor:
 
 def answer_states(policy: Policy, rows: Rows) -> Tensor:
     """The body's last hidden states [N, D] where answer tokens are predicted."""
+    if rows.spans and can_fuse(policy):
+        return fused_states(policy.body, rows)
     extra = {"spans": rows.spans} if rows.spans else {}
     states_R_T_D = policy.body(
         input_ids=rows.tokens_R_T,
