@@ -15,6 +15,7 @@ from constitution.identity import digest
 from constitution.record import Record
 
 ID_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+Rule = Literal["weighted_mean", "majority", "priority", "veto", "random_principle"]
 
 
 class Example(Record):
@@ -67,13 +68,43 @@ class Principle(Record):
 class Aggregation(Record):
     """How the votes of one pair become its label."""
 
-    rule: Literal["weighted_mean"] = "weighted_mean"
-    """p = sum of w_k p_k over the principles with a valid vote, weights normalised to 1. The only rule whose gradient
-    splits exactly into the principles' shares."""
+    rule: Rule = "weighted_mean"
+    """`weighted_mean`: p = sum of w_k p_k over the principles with a valid vote, weights normalised to 1; the only rule
+    whose gradient splits exactly into the principles' shares. `majority`: p is the weight of the principles that prefer
+    the answer. `priority`: the first principle in `priority` that is sure decides. `veto`: the principles in `veto`
+    decide alone where they are sure, else the weighted mean. `random_principle`: one principle decides, drawn for each
+    pair with the weights as chances."""
     min_coverage: float = Field(default=0.5, ge=0, le=1)
     """The part of the applicable weight that must have valid votes; below it the pair gets no label."""
     abstain_band: float = Field(default=0.0, ge=0, lt=0.5)
     """No label when |p - 0.5| is at most this: the constitution does not decide the pair."""
+    priority: tuple[str, ...] = ()
+    """For rule `priority`: the ids of all principles with a weight, the most important first."""
+    veto: tuple[str, ...] = ()
+    """For rule `veto`: the ids of the principles that no other may overrule."""
+    margin: float = Field(default=0.1, ge=0, lt=0.5)
+    """For rules `priority` and `veto`: a principle is sure of a pair where |p_k - 0.5| is above this."""
+
+    @property
+    def meaning(self) -> dict[str, float | str | list[str]]:
+        """What can change a label; settings of other rules are left out, so that they change no key."""
+        fields: dict[str, float | str | list[str]] = {
+            "rule": self.rule,
+            "min_coverage": self.min_coverage,
+            "abstain_band": self.abstain_band,
+        }
+        if self.rule in ("priority", "veto"):
+            fields |= {"margin": self.margin, self.rule: list(self.priority or self.veto)}
+        return fields
+
+    @model_validator(mode="after")
+    def _rule_has_its_list(self) -> Self:
+        for name, listed in (("priority", self.priority), ("veto", self.veto)):
+            if (self.rule == name) != bool(listed):
+                raise ValueError(
+                    f"`{name}` lists principle ids for the rule `{name}`, which needs it, and for no other"
+                )
+        return self
 
 
 class Constitution(Record):
@@ -96,10 +127,25 @@ class Constitution(Record):
             raise ValueError(f"principle ids must be unique; repeated: {', '.join(repeated)}")
         if not any(principle.weight > 0 for principle in self.principles):
             raise ValueError("at least one principle needs a weight above 0")
+        self._check_listed()
         return self
+
+    def _check_listed(self) -> None:
+        """Every id in the rule's list is a principle with a weight; `priority` leaves none of them out."""
+        rule, weighty = self.aggregation, {p.id for p in self.principles if p.weight > 0}
+        listed = rule.priority or rule.veto
+        wrong = sorted({i for i in listed if i not in weighty or listed.count(i) > 1})
+        if wrong:
+            raise ValueError(
+                f"`{rule.rule}` must list principles with a weight above 0, each once; not so: {', '.join(wrong)}"
+            )
+        if rule.rule == "priority" and (left_out := sorted(weighty - set(listed))):
+            raise ValueError(
+                f"`priority` must list every principle with a weight above 0; left out: {', '.join(left_out)}"
+            )
 
     @property
     def key(self) -> str:
         """Digest of everything that can change a label: principle keys, ids, weights, scopes, sources, the rule."""
         rows = sorted((p.id, p.key, p.weight, sorted(p.scope), p.source) for p in self.principles)
-        return digest("constitution", principles=[list(row) for row in rows], aggregation=self.aggregation.model_dump())
+        return digest("constitution", principles=[list(row) for row in rows], aggregation=self.aggregation.meaning)

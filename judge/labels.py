@@ -11,14 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from constitution.identity import digest
 from constitution.model import Constitution, Principle
 from generate.records import Pair, Response
+from judge.aggregate import Heard, aggregate, weighted_mean
 from judge.ask import in_scope
+from judge.calibration import Applied, calibrated
 from judge.interface import Judge, Showing
 from judge.records import Label, Order, Share, Vote
-
-UNDECIDED_WITHIN = 1e-9
-"""Rounding of normalised weights must not decide a pair that the votes leave at one half."""
 
 
 class Preference(NamedTuple):
@@ -53,6 +53,15 @@ class Oriented(NamedTuple):
     rejected: Response
     p: float
     shares: tuple[Share, ...]
+
+
+class _Source(NamedTuple):
+    """Where a label's opinions come from."""
+
+    pair_key: str
+    judge: str
+    calibration: str | None
+    draw: str | None
 
 
 class _Candidate(NamedTuple):
@@ -103,40 +112,66 @@ def probability(logit: float) -> float:
     return math.exp(logit) / (1 + math.exp(logit))
 
 
-def weighted_mean(shares: Iterable[Share]) -> float:
-    """p = sum of w_k p_k: the one function that makes p and that checks it. The sum is exact, then rounded once."""
-    return min(1.0, math.fsum(share.weight * share.p for share in shares))
+def view(
+    votes: Sequence[Vote], principle: Principle, judge: Judge, calibration: Applied | None = None
+) -> Preference | Missing:
+    """One principle's preference, calibrated where there is a calibration for it: the one place where that happens.
+
+    The position bias stays in the judge's own logits.
+    """
+    found = preference(votes, judge.showings(principle))
+    entry = calibration.entries.get(principle.id) if calibration else None
+    if isinstance(found, Missing) or entry is None:
+        return found
+    return Preference(calibrated(found.logit, entry), found.position_bias)
 
 
-def label_pair(pair: Pair, votes: Mapping[str, Sequence[Vote]], constitution: Constitution, judge: Judge) -> Label:
+def label_pair(
+    pair: Pair,
+    votes: Mapping[str, Sequence[Vote]],
+    constitution: Constitution,
+    judge: Judge,
+    calibration: Applied | None = None,
+) -> Label:
     """The pair's label from its votes by principle id (see `judge.ask.collect_votes`), or the reason for none."""
     opinions: dict[str, Opinion] = {}
     missing: dict[str, str] = {}
     principles = in_scope(pair, constitution)
     for principle in principles:
-        view = preference(votes.get(principle.id, ()), judge.showings(principle))
-        if isinstance(view, Missing):
-            missing[principle.id] = view.reason
+        found = view(votes.get(principle.id, ()), principle, judge, calibration)
+        if isinstance(found, Missing):
+            missing[principle.id] = found.reason
         else:
-            opinions[principle.id] = Opinion(view.p, view.position_bias)
-    return _aggregate(pair.key, judge.digest, constitution, principles, opinions, missing)
+            opinions[principle.id] = Opinion(found.p, found.position_bias)
+    source = _Source(
+        pair.key, judge.digest, calibration.digest if calibration else None, _comparison(pair, constitution)
+    )
+    return _aggregate(source, constitution, principles, opinions, missing)
+
+
+def _comparison(pair: Pair, constitution: Constitution) -> str | None:
+    """The pair's identity whichever response stands first, where the rule draws by it."""
+    if constitution.aggregation.rule != "random_principle":
+        return None
+    return digest("comparison", responses=sorted((pair.a.key, pair.b.key)))
 
 
 def relabel(label: Label, constitution: Constitution) -> Label:
     """The same votes under another constitution's weights and rule; principles that it lacks are left out.
 
-    No vote is needed, so neither texts nor scopes may differ, and a principle that the label never saw stays out.
-    Selection (`not_selected`) is not carried over: call `select_best_worst` again.
+    No vote is needed, so neither texts nor scopes may differ, and a principle that the label never saw stays out. The
+    shares are calibrated already. Only a label of the rule `random_principle` can be relabelled to that rule: it knows
+    what to draw by. Selection (`not_selected`) is not carried over: call `select_best_worst` again.
     """
     opinions = {share.principle: Opinion(share.p, share.position_bias) for share in label.shares}
     missing = dict(label.missing)
     principles = [p for p in constitution.principles if p.id in opinions or p.id in missing]
-    return _aggregate(label.pair_key, label.judge, constitution, principles, opinions, missing)
+    source = _Source(label.pair_key, label.judge, label.calibration, label.draw)
+    return _aggregate(source, constitution, principles, opinions, missing)
 
 
 def _aggregate(
-    pair_key: str,
-    judge: str,
+    source: _Source,
     constitution: Constitution,
     principles: Sequence[Principle],
     opinions: Mapping[str, Opinion],
@@ -144,7 +179,6 @@ def _aggregate(
 ) -> Label:
     """Shares in the order of principle ids; weights normalised over the principles with an opinion."""
     weights = {principle.id: principle.weight for principle in principles}
-    applicable = math.fsum(weights.values())
     valid = math.fsum(weight for i, weight in weights.items() if i in opinions)
     shares = tuple(
         Share(principle=i, weight=weights[i] / valid if valid else 0.0, p=opinions[i].p, position_bias=opinions[i][1])
@@ -152,21 +186,17 @@ def _aggregate(
         if i in opinions
     )
     rule = constitution.aggregation
-    p = weighted_mean(shares)
-    reason = None
-    if applicable == 0:
-        reason = "no_principle_applies"
-    elif valid == 0 or valid < rule.min_coverage * applicable:
-        reason = "coverage"
-    elif abs(p - 0.5) <= max(rule.abstain_band, UNDECIDED_WITHIN):
-        reason = "undecided"
+    found = aggregate(Heard(shares, weights, source.draw), rule)
     return Label(
-        pair_key=pair_key,
+        pair_key=source.pair_key,
         constitution=constitution.key,
-        judge=judge,
+        judge=source.judge,
+        calibration=source.calibration,
         rule=rule.rule,
-        p=None if reason else p,
-        reason=reason,
+        p=found.p,
+        reason=found.reason,
+        decided_by=found.decided_by,
+        draw=source.draw,
         shares=shares,
         missing=tuple((i, missing[i]) for i in sorted(weights) if i in missing),
     )
@@ -182,7 +212,8 @@ def oriented(label: Label, pair: Pair) -> Oriented:
     if label.p >= 0.5:
         return Oriented(pair.a, pair.b, label.p, label.shares)
     turned = tuple(share.model_copy(update={"p": 1 - share.p}) for share in label.shares)
-    return Oriented(pair.b, pair.a, weighted_mean(turned), turned)
+    p = weighted_mean(turned) if label.rule == "weighted_mean" else 1 - label.p
+    return Oriented(pair.b, pair.a, p, turned)
 
 
 def select_best_worst(pairs: Sequence[Pair], labels: Sequence[Label]) -> list[Label]:

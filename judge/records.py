@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from constitution.identity import digest
+from constitution.model import Rule
 from constitution.record import Record
 
 VOTE_SCHEMA = 1
@@ -106,12 +107,19 @@ class Label(Record):
     """Key of the constitution, so that a label can never be mixed with another's."""
     judge: str
     """Digest of the judge whose votes these are."""
-    rule: str
+    calibration: str | None = None
+    """Digest of the calibration that the shares' p have been through; None if they are as the judge gave them."""
+    rule: Rule
     """The aggregation rule that made it."""
     p: float | None = Field(default=None, ge=0, le=1)
     """Probability that `a` is better; None if there is no label."""
     reason: str | None = None
-    """Why there is no label: `undecided`, `coverage`, `no_principle_applies`, `not_selected`; None if there is one."""
+    """Why there is no label: `undecided`, `coverage`, `no_principle_applies`, `vetoed`, `not_selected`; None if there
+    is one."""
+    decided_by: tuple[str, ...] = ()
+    """The principles that decided alone, for rules `priority`, `veto` and `random_principle`."""
+    draw: str | None = None
+    """What `random_principle` drew by; None for other rules."""
     shares: tuple[Share, ...] = ()
     """The principles that voted; for `weighted_mean`, p is exactly the sum of weight * p."""
     missing: tuple[tuple[str, str], ...] = ()

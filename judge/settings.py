@@ -9,7 +9,14 @@ from pydantic import Field
 from constitution.record import Record
 
 
-class RulesJudge(Record):
+class _Calibratable(Record):
+    """What every entry of `judges` may say."""
+
+    calibration: str | None = None
+    """A file that `preceptor calibrate` wrote for this judge: its temperatures act when votes become labels."""
+
+
+class RulesJudge(_Calibratable):
     """The principles' own checks: deterministic, needs no model."""
 
     kind: Literal["rules"]
@@ -17,7 +24,7 @@ class RulesJudge(Record):
     """The logit of a vote at full confidence: 4 is p = 0.982."""
 
 
-class LlmJudge(Record):
+class LlmJudge(_Calibratable):
     """A language model, asked about one principle and one pair at a time."""
 
     kind: Literal["llm"]
@@ -46,7 +53,7 @@ class LlmJudge(Record):
     """Pairs whose votes are asked and committed together: the most that a crash can cost."""
 
 
-class RecordedJudge(Record):
+class RecordedJudge(_Calibratable):
     """Opinions from a file: human annotators, user feedback, experts, or another judge. Asks nobody."""
 
     kind: Literal["recorded"]

@@ -18,9 +18,11 @@ from generate.records import Pair, Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
 from generate.served import served_model
 from generate.settings import OpenAiEngine
+from judge.calibration import Applied
 from judge.judges import Judge, open_judge
 from judge.records import Vote
 from judge.settings import LlmJudge, RecordedJudge
+from pipeline.calibrations import run_calibration
 from pipeline.config import RunConfig
 from pipeline.console import Console
 from pipeline.folder import RunFolder
@@ -96,6 +98,11 @@ class Run:
         if name != self.config.judge:
             return self._judge_alone(name, self.constitution)
         return open_panel(name, self.constitution, self.config.sources, self._judge_alone)
+
+    @cached_property
+    def calibration(self) -> Applied | None:
+        """What the entries of `judges` that label this run name as their calibration; None where none does."""
+        return run_calibration(self.judge(self.config.judge), self.constitution, self.config.judges, self.base)
 
     def _judge_alone(self, name: str, constitution: Constitution) -> Judge:
         settings = self.config.judges[name]

@@ -13,8 +13,9 @@ from generate.engine import ModelRef, Sampling
 from generate.records import Pair, Prompt, Response
 from generate.sampling import SampleSet, missing_prompts, sample_prompts
 from judge.ask import collect_votes, judge_pairs
+from judge.calibration import calibration_inputs
 from judge.judges import Judge
-from judge.labels import Missing, preference, probability
+from judge.labels import Missing, view
 from judge.records import Vote
 from pipeline.context import Run
 from pipeline.stage import Stage
@@ -56,6 +57,7 @@ def _inputs(run: Run) -> dict[str, str]:
         ),
         "seed": str(run.config.seed),
         **judge_inputs(run, run.judge(run.config.judge)),
+        **calibration_inputs(run.calibration),
     }
 
 
@@ -97,8 +99,8 @@ def _preferences(
     if old.text == new.text:
         return dict.fromkeys((p.id for p in in_scope), 0.5)
     by_principle = votes.get(Pair(prompt=prompt, a=new, b=old).key, {})
-    found = {p.id: preference(by_principle.get(p.id, ()), judge.showings(p)) for p in in_scope}
-    return {name: None if isinstance(p, Missing) else probability(p.logit) for name, p in found.items()}
+    found = {p.id: view(by_principle.get(p.id, ()), p, judge, run.calibration) for p in in_scope}
+    return {name: None if isinstance(seen, Missing) else seen.p for name, seen in found.items()}
 
 
 def table_of(run: Run, comparisons: Sequence[Comparison]) -> BehaviourTable:

@@ -10,6 +10,7 @@ from constitution.files import read_records, write_records
 from constitution.identity import file_digest
 from generate.records import Pair
 from judge.ask import collect_votes
+from judge.calibration import calibration_inputs, calibration_lines
 from judge.export import write_preferences
 from judge.labels import label_counts, label_pair, select_best_worst
 from judge.records import Label
@@ -24,6 +25,7 @@ def _inputs(run: Run) -> dict[str, str]:
         "votes": read_account(run)["digest"],
         "constitution": run.constitution.key,
         "pairing": run.config.generate.pairing,
+        **calibration_inputs(run.calibration),
     }
 
 
@@ -32,7 +34,7 @@ def make_labels(run: Run, pairs: Sequence[Pair]) -> list[Label]:
     judge = run.judge(run.config.judge)
     with run.vote_store() as store:
         votes = collect_votes(pairs, run.constitution, judge, store)
-    labels = [label_pair(pair, votes.get(pair.key, {}), run.constitution, judge) for pair in pairs]
+    labels = [label_pair(pair, votes.get(pair.key, {}), run.constitution, judge, run.calibration) for pair in pairs]
     return select_best_worst(pairs, labels) if run.config.generate.pairing == "best_worst" else labels
 
 
@@ -44,7 +46,7 @@ def _execute(run: Run) -> list[str]:
         raise DataError(f"no pair got a label ({_listed(counts)}): see `aggregation` in the constitution")
     write_records(run.folder.labels, labels)
     write_preferences(run.folder.preferences, pairs, labels)
-    return [f"{len(labels)} pairs: {_listed(counts)}"]
+    return [f"{len(labels)} pairs: {_listed(counts)}", *calibration_lines(run.calibration)]
 
 
 def _listed(counts: dict[str, int]) -> str:

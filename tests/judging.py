@@ -58,8 +58,8 @@ def some_pairs(count: int) -> list[Pair]:
     ]
 
 
-def a_constitution(principles: Sequence[Principle] = PRINCIPLES, **aggregation: float) -> Constitution:
-    """The principles above, or others, under `weighted_mean`."""
+def a_constitution(principles: Sequence[Principle] = PRINCIPLES, **aggregation: object) -> Constitution:
+    """The principles above, or others, under `weighted_mean` unless told otherwise."""
     return Constitution.model_validate(
         {"name": "test", "principles": [p.model_dump() for p in principles], "aggregation": aggregation}
     )
