@@ -211,29 +211,34 @@ def _detectable(labelled: Labelled, slope: Slope) -> float:
 
 def in_words(found: PrincipleCalibration, method: Method, detectable: float) -> str:
     """One principle's result for people."""
-    against = "the judge's own verdicts in the other order" if method == "order_swap" else "gold"
     if method == "batch":
-        lean = found.bias.value if found.bias else None
-        return f"no label says how sure to be, T stays 1; the mean lean of {lean or 0.0:+.2f} logits is removed"
-    t = found.temperature
+        return f"no label says how sure to be, T stays 1; {_lean_in_words(found)}"
+    against = "the judge's own verdicts in the other order" if method == "order_swap" else "gold"
+    lean = f"; {_lean_in_words(found)}" if found.bias else ""
     if found.at_chance:
         seen = f"{found.labels} labels of {found.prompts} prompts; an accuracy of {detectable:.0%} would have been seen"
         bound = f"T is at its bound {T_MAX:g}, it has next to no say"
-        return f"cannot be told from chance against {against} ({seen}): {bound}"
+        return f"cannot be told from chance against {against}, or is worse ({seen}): {bound}{lean}"
+    t = found.temperature
     drawn = f", {1 - found.own:.0%} of it drawn from the other principles" if found.own < 0.95 else ""
-    return f"T {t.value:.2f} [{t.low:.2f}, {t.high:.2f}] against {against}, {found.labels} labels{drawn}"
+    return f"T {t.value:.2f} [{t.low:.2f}, {t.high:.2f}] against {against}, {found.labels} labels{drawn}{lean}"
 
 
-def lean_of(logits: Sequence[float], gold: Sequence[float], prompts: Sequence[str]) -> Score:
+def _lean_in_words(found: PrincipleCalibration) -> str:
+    if found.bias is None or found.bias.value is None:
+        return "a lean to the first answer cannot be told from a preference, since gold prefers one slot only"
+    return f"the mean lean of {found.bias.value:+.2f} logits to the first answer is removed"
+
+
+def lean_of(labelled: Labelled, gold: bool) -> Score:
     """The bias of one-order logits: the mean of the class means, or the mean over the batch where there is no gold.
 
     Without a value where gold always prefers the same slot: a lean cannot then be told from a preference.
     """
-    logits_N, gold_N = np.array(logits, dtype=np.float64), np.array(gold, dtype=np.float64)
-    if not len(gold_N):
-        return mean_score(logits_N, prompts)
-    a_N, b_N = gold_N > 0.5, gold_N < 0.5
+    if not gold:
+        return mean_score(labelled.logits_N, labelled.prompts)
+    a_N, b_N = labelled.gold_N > 0.5, labelled.gold_N < 0.5
     if not a_N.any() or not b_N.any():
-        return nothing(len(logits_N), len(set(prompts)))
+        return nothing(len(a_N), len(set(labelled.prompts)))
     weights_N = np.where(a_N, 0.5 / a_N.mean(), np.where(b_N, 0.5 / b_N.mean(), 0.0))
-    return mean_score(weights_N * logits_N, prompts)
+    return mean_score(weights_N * labelled.logits_N, labelled.prompts)

@@ -77,6 +77,23 @@ _stage_command("report", "Write the report from what the other stages left.")
 app.command("import")(import_command)
 
 
+@app.command("calibrate")
+def calibrate(
+    run_file: RunFile,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.", show_default=False)],
+    judge: Annotated[Optional[str], typer.Option(help="An entry of `judges`; the run's own when omitted.")] = None,  # noqa: UP045
+    gold: Annotated[Optional[Path], typer.Option(help="A folder that `preceptor import` wrote.")] = None,  # noqa: UP045
+    name: Name = None,
+    settings: Settings = None,
+    runs: RunsFolder = Path("runs"),
+    dry_run: DryRun = False,
+) -> None:
+    """Fit how sure a judge may be, principle by principle: against gold labels, or its own votes in the other order."""
+    from pipeline.command_calibrate import run_calibrate
+
+    run_calibrate(run_file, judge, gold, out, {"name": name}, settings or [], runs, dry_run)
+
+
 @constitution_app.command("check")
 def constitution_check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A constitution.", show_default=False)],
