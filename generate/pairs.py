@@ -32,6 +32,8 @@ class PairCounts(Record):
     """Prompts left with fewer than two different answers."""
     pairs: int
     """Pairs made."""
+    imported: int = 0
+    """Answers that were imported: not sampled, and how they ended is not known."""
 
 
 def distinct(responses: Sequence[Response]) -> list[Response]:

@@ -12,6 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from constitution.errors import PreceptorError
+from pipeline.command_export import export_command
 from pipeline.command_import import import_command
 
 app = typer.Typer(
@@ -75,6 +76,7 @@ _stage_command("report", "Write the report from what the other stages left.")
 
 
 app.command("import")(import_command)
+app.command("export")(export_command)
 
 
 @app.command("calibrate")

@@ -17,8 +17,8 @@ from train.settings import TrainSettings
 class PromptFiles(Record):
     """JSON-lines files of prompts, disjoint."""
 
-    train: str = Field(min_length=1)
-    """Prompts to generate, judge and train on."""
+    train: str | None = Field(default=None, min_length=1)
+    """Prompts to generate, judge and train on; left out with `pairs`, which bring their own."""
     heldout: str = Field(min_length=1)
     """Prompts that only the behaviour before and after is measured on."""
 
@@ -41,6 +41,8 @@ class RunConfig(Record):
     """The constitution's YAML file."""
     prompts: PromptFiles
     """Where the prompts are."""
+    pairs: str | None = Field(default=None, min_length=1)
+    """A folder that `preceptor import` wrote: its pairs are judged and trained on, and no answers are sampled."""
     model: str = Field(min_length=1)
     """The policy before training: `bundled:smollm2-135m-instruct`, a Hugging Face id, or a folder."""
     revision: str | None = None
@@ -74,6 +76,10 @@ class RunConfig(Record):
             if name not in table:
                 raise ValueError(f"{where} is `{name}`, but the file defines only: {', '.join(sorted(table))}")
 
+        if (self.prompts.train is None) == (self.pairs is None):
+            raise ValueError(
+                "give either `prompts.train`, prompts whose answers are sampled, or `pairs`, a folder of imported pairs"
+            )
         need(self.engine, "`engine`", self.engines)
         if isinstance(self.engines[self.engine], OpenAiEngine):
             raise ValueError(
@@ -86,6 +92,8 @@ class RunConfig(Record):
             need(judge_name, f"`sources.{role}`", self.judges)
         if self.second_opinion:
             need(self.second_opinion.judge, "`second_opinion.judge`", self.judges)
+        if self.behaviour.judge is not None:
+            need(self.behaviour.judge, "`behaviour.judge`", self.judges)
         for name, judge in self.judges.items():
             if isinstance(judge, LlmJudge):
                 need(judge.engine, f"`judges.{name}.engine`", self.engines)

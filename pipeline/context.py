@@ -19,6 +19,7 @@ from generate.sampling import SamplePlan, SampleSet, sampler_digest
 from generate.served import served_model
 from generate.settings import OpenAiEngine
 from judge.calibration import Applied
+from judge.imports.folder import read_pairs
 from judge.judges import Judge, open_judge
 from judge.records import Vote
 from judge.settings import LlmJudge, RecordedJudge
@@ -52,9 +53,18 @@ class Run:
     @cached_property
     def train_prompts(self) -> list[Prompt]:
         """Prompts to generate and train on, checked to be disjoint from the held-out ones."""
+        assert self.config.prompts.train is not None, "with imported pairs there are no training prompts"
         prompts = load_prompts(self.base / self.config.prompts.train)
         check_disjoint(prompts, self.heldout_prompts)
         return prompts
+
+    @cached_property
+    def imported_pairs(self) -> list[Pair]:
+        """The pairs that the run file imports, their prompts checked to be disjoint from the held-out ones."""
+        assert self.config.pairs is not None, "this run samples its answers"
+        pairs = read_pairs(self.base / self.config.pairs)
+        check_disjoint([pair.prompt for pair in pairs], self.heldout_prompts)
+        return pairs
 
     @cached_property
     def heldout_prompts(self) -> list[Prompt]:
@@ -102,7 +112,11 @@ class Run:
     @cached_property
     def calibration(self) -> Applied | None:
         """What the entries of `judges` that label this run name as their calibration; None where none does."""
-        return run_calibration(self.judge(self.config.judge), self.constitution, self.config.judges, self.base)
+        return self.calibration_of(self.judge(self.config.judge))
+
+    def calibration_of(self, judge: Judge) -> Applied | None:
+        """What the entries of `judges` behind this judge name as their calibration; None where none does."""
+        return run_calibration(judge, self.constitution, self.config.judges, self.base)
 
     def _judge_alone(self, name: str, constitution: Constitution) -> Judge:
         settings = self.config.judges[name]

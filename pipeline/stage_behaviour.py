@@ -13,10 +13,10 @@ from generate.engine import ModelRef, Sampling
 from generate.records import Pair, Prompt, Response
 from generate.sampling import SampleSet, missing_prompts, sample_prompts
 from judge.ask import collect_votes, judge_pairs
-from judge.calibration import calibration_inputs
+from judge.calibration import Applied, calibration_inputs
 from judge.judges import Judge
 from judge.labels import Missing, view
-from judge.records import Vote
+from judge.records import NOT_RECORDED, Vote
 from pipeline.context import Run
 from pipeline.stage import Stage
 from pipeline.stage_generate import prompts_digest
@@ -47,18 +47,22 @@ def _policy(run: Run) -> ModelRef:
 
 
 def _inputs(run: Run) -> dict[str, str]:
-    settings = run.config.behaviour
+    settings, judge = run.config.behaviour, _judge(run)
     return {
         "held-out prompts": prompts_digest(run.heldout_prompts),
         "model": run.reference.revision,
         "policy": _policy(run).revision,
         "behaviour settings": digest(
-            "behaviour", sampling=_sampling(run).model_dump(), **settings.model_dump(exclude={"sampling"})
+            "behaviour", sampling=_sampling(run).model_dump(), **settings.model_dump(exclude={"sampling", "judge"})
         ),
         "seed": str(run.config.seed),
-        **judge_inputs(run, run.judge(run.config.judge)),
-        **calibration_inputs(run.calibration),
+        **judge_inputs(run, judge),
+        **calibration_inputs(run.calibration_of(judge)),
     }
+
+
+def _judge(run: Run) -> Judge:
+    return run.judge(run.config.behaviour.judge or run.config.judge)
 
 
 def _sample(run: Run, model: ModelRef, what: str) -> list[SampleSet]:
@@ -71,7 +75,8 @@ def _sample(run: Run, model: ModelRef, what: str) -> list[SampleSet]:
 
 def compare(run: Run, before: Sequence[SampleSet], after: Sequence[SampleSet]) -> list[Comparison]:
     """Judge every (after_i, before_i) whose texts differ, under every principle in scope."""
-    judge = run.judge(run.config.judge)
+    judge = _judge(run)
+    calibration = run.calibration_of(judge)
     couples = [
         (prompt, old, new)
         for prompt, olds, news in zip(run.heldout_prompts, before, after, strict=True)
@@ -79,27 +84,38 @@ def compare(run: Run, before: Sequence[SampleSet], after: Sequence[SampleSet]) -
     ]
     pairs = [Pair(prompt=prompt, a=new, b=old) for prompt, old, new in couples if new.text != old.text]
     with run.vote_store() as store:
-        judge_pairs(pairs, run.constitution, judge, store, run.console.tick)
+        count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick)
         votes = collect_votes(pairs, run.constitution, judge, store)
+    if unknown := count.reasons.get(NOT_RECORDED):
+        run.console.say(
+            f"  {unknown} comparisons could not be judged, since nobody recorded an opinion on these new answers: "
+            "name a judge that can be asked under `behaviour.judge`"
+        )
     return [
         Comparison(
             prompt=prompt,
             before=old,
             after=new,
-            preferences=_preferences(run, prompt, old, new, votes, judge),
+            preferences=_preferences(run, judge, calibration, prompt, old, new, votes),
         )
         for prompt, old, new in couples
     ]
 
 
 def _preferences(
-    run: Run, prompt: Prompt, old: Response, new: Response, votes: dict[str, dict[str, tuple[Vote, ...]]], judge: Judge
+    run: Run,
+    judge: Judge,
+    calibration: Applied | None,
+    prompt: Prompt,
+    old: Response,
+    new: Response,
+    votes: dict[str, dict[str, tuple[Vote, ...]]],
 ) -> dict[str, float | None]:
     in_scope = [p for p in run.constitution.principles if p.applies_to(prompt.tags)]
     if old.text == new.text:
         return dict.fromkeys((p.id for p in in_scope), 0.5)
     by_principle = votes.get(Pair(prompt=prompt, a=new, b=old).key, {})
-    found = {p.id: view(by_principle.get(p.id, ()), p, judge, run.calibration) for p in in_scope}
+    found = {p.id: view(by_principle.get(p.id, ()), p, judge, calibration) for p in in_scope}
     return {name: None if isinstance(seen, Missing) else seen.p for name, seen in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Stage `generate`: prompts -> answers -> pairs. Writes 10-prompts.jsonl and the 20-* files."""
+"""Stage `generate`: prompts -> answers -> pairs, or imported pairs. Writes 10-prompts.jsonl and the 20-* files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from generate.pairs import PairCounts, count_pairs, pair_up
 from generate.records import Prompt
 from generate.sampling import SamplePlan, missing_prompts, sample_prompts
 from pipeline.context import Run
+from pipeline.imported import imported_inputs, imported_preview, take_imported
 from pipeline.stage import Stage
 
 
@@ -23,6 +24,8 @@ def _plan(run: Run) -> SamplePlan:
 
 
 def _inputs(run: Run) -> dict[str, str]:
+    if run.config.pairs:
+        return imported_inputs(run)
     plan = _plan(run)
     return {
         "training prompts": prompts_digest(run.train_prompts),
@@ -34,6 +37,8 @@ def _inputs(run: Run) -> dict[str, str]:
 
 
 def _execute(run: Run) -> list[str]:
+    if run.config.pairs:
+        return take_imported(run)
     prompts, plan = run.train_prompts, _plan(run)
     with run.sample_store() as store:
         missing = len(missing_prompts(prompts, plan, store))
@@ -73,6 +78,8 @@ def _summary(counts: PairCounts) -> list[str]:
 
 
 def _preview(run: Run) -> list[str]:
+    if run.config.pairs:
+        return imported_preview(run)
     plan, prompts = _plan(run), run.train_prompts
     with run.sample_store() as store:
         missing = len(missing_prompts(prompts, plan, store))

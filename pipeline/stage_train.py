@@ -10,6 +10,7 @@ from constitution.store import Store
 from generate.records import Pair
 from judge.records import Label
 from pipeline.context import Run
+from pipeline.imported import OFF_POLICY
 from pipeline.stage import Stage
 from train.records import TrainPair
 
@@ -60,6 +61,8 @@ def _execute(run: Run) -> list[str]:
             references,
             run.console.tick,
         )
+    if run.config.pairs:
+        summary = summary.model_copy(update={"warnings": (*summary.warnings, OFF_POLICY)})
     write_atomically(run.folder.training, summary.model_dump_json(indent=2) + "\n")
     return summary.lines()
 

@@ -11,6 +11,9 @@ from generate.engine import Sampling
 class BehaviourSettings(Record):
     """Answers of the reference and of the trained policy to the held-out prompts."""
 
+    judge: str | None = None
+    """The entry of `judges` that compares the two policies' answers under every principle; the run's own when omitted.
+    Recorded opinions say nothing of new answers: with them, name a judge that can be asked."""
     samples: int = Field(default=3, gt=0)
     """Answers to each prompt from each policy; the i-th of one is compared with the i-th of the other."""
     sampling: Sampling | None = None

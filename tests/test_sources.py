@@ -1,0 +1,176 @@
+"""Bring your own labels, through the command line: import, label with recorded opinions, train, report, export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constitution.errors import DataError, PreceptorError
+from constitution.files import read_records
+from generate.engine import ModelRef
+from generate.records import Pair
+from judge.labels import weighted_mean
+from judge.records import Label
+from pipeline.command_export import export_command
+from pipeline.run import run_pipeline
+from tests.runs import HELDOUT, preceptor
+
+CONSTITUTION = """\
+name: mixed
+principles:
+  - {id: liked, text: People liked it., weight: 3, source: crowd}
+  - {id: short, text: The answer is short., check: {type: words, max: 4, scale: 4}}
+"""
+RUN = """\
+name: mixed
+constitution: constitution.yaml
+prompts: {{heldout: heldout.jsonl}}
+pairs: gold
+model: {model}
+generate: {{sampling: {{max_new_tokens: 12}}}}
+judges:
+  rules: {{kind: rules}}
+  people: {{kind: recorded, file: gold, confidence: 0.9}}
+judge: rules
+sources: {{crowd: people}}
+train: {{lora: {{r: 4, alpha: 8}}, learning_rate: 1.0e-2, pairs_per_step: 4, heldout_fraction: 0}}
+behaviour: {{samples: 2, resamples: 500}}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Imported preferences, and a run on them through to its report."""
+    folder = tmp_path_factory.mktemp("sources")
+    rows = [
+        {"prompt": f"What is {i}?", "chosen": f"It is {i}.", "rejected": f"I do not know what {i} is, sorry."}
+        for i in range(12)
+    ]
+    (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "constitution.yaml").write_text(CONSTITUTION)
+    prompts = ({"id": s, "prompt": f"Tell me of {s}."} for s in HELDOUT)
+    (folder / "heldout.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
+    (folder / "run.yaml").write_text(RUN.format(model=tiny_model.path))
+    done = preceptor("import", "trl", "data.jsonl", "--out", "gold", "--license", "CC0-1.0", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "12 different pairs of 12 prompts" in done.stdout
+    assert "skipped: nothing" in done.stdout
+    done = preceptor("run", "run.yaml", cwd=folder)
+    assert done.returncode == 0, done.stderr + done.stdout
+    (folder / "said.txt").write_text(done.stdout)
+    return folder
+
+
+def labelled(folder: Path) -> list[tuple[Pair, Label]]:
+    run = folder / "runs" / "mixed"
+    pairs = {pair.key: pair for pair in read_records(run / "20-pairs.jsonl", Pair)}
+    return [(pairs[label.pair_key], label) for label in read_records(run / "40-labels.jsonl", Label)]
+
+
+def test_labels_mix_what_people_said_with_what_rules_measure(finished: Path) -> None:
+    rows = labelled(finished)
+    assert len(rows) == 12
+    assert {label.judge for _, label in rows} == {rows[0][1].judge}
+    for pair, label in rows:
+        shares = {share.principle: share for share in label.shares}
+        assert label.p == weighted_mean(label.shares)
+        assert (shares["liked"].weight, shares["short"].weight) == (0.75, 0.25)
+        assert shares["liked"].p == pytest.approx(0.9 if pair.a.text.startswith("It is") else 0.1)
+    assert {pair.a.text.startswith("It is") for pair, _ in rows} == {True, False}
+
+
+def test_the_run_says_what_is_unusual_about_it(finished: Path) -> None:
+    said = (finished / "said.txt").read_text()
+    assert "12 imported pairs of 12 prompts from gold; nothing is sampled" in said
+    assert "the pairs were imported, so their answers are not the policy's own" in said
+    assert "nobody recorded an opinion on these new answers" in said
+    page = (finished / "runs" / "mixed" / "90-report.html").read_text()
+    assert "(imported, not sampled) gave" in page
+    assert "the pairs were imported" in page
+    rows = json.loads((finished / "runs" / "mixed" / "60-behaviour.json").read_text())["principles"]
+    by_id: dict[str, Any] = {row["id"]: row for row in rows}
+    assert by_id["liked"]["failed"] + by_id["liked"]["identical"] == 2 * len(HELDOUT)
+    assert by_id["short"]["failed"] == 0
+
+
+def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
+    done = preceptor("run", "run.yaml", cwd=finished)
+    assert "Nothing was recomputed" in done.stdout, done.stdout
+
+
+def test_export_and_import_give_the_votes_and_labels_back(finished: Path) -> None:
+    done = preceptor("export", "run.yaml", "--out", "x.json", cwd=finished)
+    assert done.stdout == "12 pairs written to x.json\n", done.stderr
+    exported = json.loads((finished / "x.json").read_text())
+    assert exported["metadata"]["version"] == "2.0"
+    assert exported["metadata"]["default_annotator"] in exported["annotators"]
+    assert [a["description"] for a in exported["annotators"].values() if a["type"] == "principle"] == [
+        "People liked it.",
+        "The answer is short.",
+    ]
+    done = preceptor("import", "annotated-pairs", "x.json", "--out", "again", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    (finished / "again.yaml").write_text(
+        (finished / "run.yaml").read_text()
+        .replace("name: mixed", "name: again")
+        .replace("pairs: gold", "pairs: again")
+        .replace("judge: rules", "  copy: {kind: recorded, file: again}\njudge: copy")
+        .replace("crowd: people", "crowd: copy")
+    )  # fmt: skip
+    run_pipeline(("generate",), finished / "again.yaml", {}, [], finished / "runs", dry_run=False)
+    run_pipeline(("judge",), finished / "again.yaml", {}, [], finished / "runs", dry_run=False)
+    run_pipeline(("label",), finished / "again.yaml", {}, [], finished / "runs", dry_run=False)
+    again = {label.pair_key: label for label in read_records(finished / "runs" / "again" / "40-labels.jsonl", Label)}
+    before = {label.pair_key: label for _, label in labelled(finished)}
+    turned = {pair.key: pair.model_copy(update={"a": pair.b, "b": pair.a}).key for pair, _ in labelled(finished)}
+    for key, label in before.items():
+        copy = again.get(key) or again[turned[key]]
+        assert label.p is not None
+        assert copy.p == pytest.approx(label.p if key in again else 1 - label.p, abs=1e-9)
+
+
+def test_another_opinion_asks_that_pair_alone(finished: Path) -> None:
+    pair, _ = labelled(finished)[0]
+    with (finished / "gold" / "opinions.jsonl").open("a") as stream:
+        stream.write(json.dumps({"pair": pair.key, "verdict": "tie", "annotator": "p2"}) + "\n")
+    done = preceptor("judge", "run.yaml", cwd=finished)
+    assert "changed: judge" in done.stdout
+    assert "liked: 1 of 12 to ask" in done.stdout
+
+
+BAD = [
+    ("sources: {crowd: people}", "", "constitution.yaml:3:60: principle `liked` is voted on by `crowd`"),
+    ("crowd: people", "crowd: persons", "`sources.crowd` is `persons`, but the file defines only: people, rules"),
+    ("pairs: gold", "pairs: nowhere", "not a folder that `preceptor import` wrote"),
+    ("pairs: gold", "", "give either `prompts.train`"),
+    ("file: gold", "file: nowhere", "there is no such file"),
+    ("samples: 2", "judge: nobody", "`behaviour.judge` is `nobody`"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), BAD)
+def test_mistakes_are_named(finished: Path, old: str, new: str, message: str) -> None:
+    text = (finished / "run.yaml").read_text()
+    assert old in text
+    (finished / "bad.yaml").write_text(text.replace(old, new))
+    with pytest.raises(PreceptorError) as caught:
+        run_pipeline(None, finished / "bad.yaml", {}, [], finished / "runs", dry_run=True)
+    assert message in str(caught.value)
+
+
+def test_heldout_prompts_may_not_be_imported_ones(finished: Path) -> None:
+    (finished / "same.jsonl").write_text('{"id": "x", "prompt": "what is 3"}\n')
+    (finished / "bad.yaml").write_text((finished / "run.yaml").read_text().replace("heldout.jsonl", "same.jsonl"))
+    with pytest.raises(DataError, match="behaviour must be measured on prompts that were not trained on"):
+        run_pipeline(("generate",), finished / "bad.yaml", {}, [], finished / "runs", dry_run=True)
+
+
+def test_an_export_needs_labels(finished: Path) -> None:
+    done = preceptor("export", "run.yaml", "--name", "none", "--out", "y.json", cwd=finished)
+    assert (done.returncode, "run `preceptor generate`" in done.stderr) == (2, True), done.stderr
+    with pytest.raises(DataError, match="expected one of annotated-pairs"):
+        export_command(finished / "run.yaml", finished / "y.json", "xml")
+    assert not (finished / "y.json").exists()
