@@ -34,6 +34,10 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as train.beta=0.2. Repeatable."),
 ]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
+AcceptJudge = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--accept-judge", metavar="NAME", help="Train on this judge's labels although its audit failed."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and why; compute nothing.")]
 
 
@@ -47,12 +51,13 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
         seed: Seed = None,
         settings: Settings = None,
         runs: RunsFolder = Path("runs"),
+        accept_judge: AcceptJudge = None,
         dry_run: DryRun = False,
     ) -> None:
         from pipeline.run import run_pipeline
 
         flags = {"name": name, "judge": judge, "seed": seed}
-        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run)
+        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, accept_judge or [])
 
     app.command(name=command_name, help=help_text)(command)
 
@@ -94,6 +99,22 @@ def calibrate(
     from pipeline.command_calibrate import run_calibrate
 
     run_calibrate(run_file, judge, gold, out, {"name": name}, settings or [], runs, dry_run)
+
+
+@app.command("audit")
+def audit(
+    run_file: RunFile,
+    name: Name = None,
+    judge: Judge = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    runs: RunsFolder = Path("runs"),
+    dry_run: DryRun = False,
+) -> None:
+    """Audit the judge with altered questions and against gold; exit code 3 if it does not pass."""
+    from pipeline.command_audit import run_audit
+
+    run_audit(run_file, {"name": name, "judge": judge, "seed": seed}, settings or [], runs, dry_run)
 
 
 @constitution_app.command("check")

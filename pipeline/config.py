@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from constitution.model import ID_PATTERN
 from constitution.record import Record
 from generate.settings import EngineSettings, GenerateSettings, OpenAiEngine, TransformersEngine
+from judge.audit.settings import AuditSettings
 from judge.settings import JudgeSettings, LlmJudge, RulesJudge
 from reports.settings import BehaviourSettings
 from train.settings import TrainSettings
@@ -63,6 +64,9 @@ class RunConfig(Record):
     """Who is who: a role that principles name as their `source`, and the entry of `judges` that votes for it."""
     second_opinion: SecondOpinion | None = None
     """Another judge to compare it with."""
+    audit: AuditSettings | None = None
+    """What is asked of the judge to find out whether it can be trusted, and what it must come up to. When omitted, only
+    its own votes are looked at, with the default gate."""
     train: TrainSettings = TrainSettings()
     """How labels become a policy."""
     behaviour: BehaviourSettings = BehaviourSettings()

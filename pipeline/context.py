@@ -39,6 +39,8 @@ class Run:
     folder: RunFolder
     console: Console
     dry: bool = False
+    accept: tuple[str, ...] = ()
+    """Judges whose labels are trained on although their audit failed."""
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
 

@@ -47,6 +47,8 @@ class RunFolder:
         self.votes = root / "30-votes.sqlite"
         self.vote_counts = root / "30-votes.json"
         self.agreement = root / "30-second-opinion.json"
+        self.audit = root / "35-audit.json"
+        self.audit_page = root / "35-audit.html"
         self.labels = root / "40-labels.jsonl"
         self.preferences = root / "40-preferences.parquet"
         self.policy = root / "50-policy"

@@ -14,6 +14,7 @@ from pipeline.folder import RunFolder
 from pipeline.load import load_run
 from pipeline.resolved import resolved
 from pipeline.stage import Stage, check_needs, preview_stage, run_stage
+from pipeline.stage_audit import AUDIT
 from pipeline.stage_behaviour import BEHAVIOUR
 from pipeline.stage_generate import GENERATE
 from pipeline.stage_judge import JUDGE
@@ -23,7 +24,7 @@ from pipeline.stage_second_opinion import SECOND_OPINION
 from pipeline.stage_train import TRAIN
 
 STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (GENERATE, JUDGE, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, REPORT)
+    stage.name: stage for stage in (GENERATE, JUDGE, AUDIT, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, REPORT)
 }
 
 
@@ -34,6 +35,7 @@ def run_pipeline(
     settings: Sequence[str],
     runs: Path,
     dry_run: bool,
+    accept: Sequence[str] = (),
 ) -> None:
     """Run the named stages (all when None), or say what they would do. The same call again goes on where it stopped."""
     # Rows of a tokenizer batch are short here; its threads would only fight torch's, and warn when a process forks.
@@ -47,7 +49,7 @@ def run_pipeline(
         return
     folder.create()
     with Console() as console, folder.locked():
-        run = Run(config, path.resolve().parent, folder, console)
+        run = Run(config, path.resolve().parent, folder, console, accept=tuple(accept))
         if len(chosen) == 1:
             check_needs(chosen[0], run, STAGES)
         write_json(folder.config, resolved(run))

@@ -12,6 +12,7 @@ from judge.records import Label
 from pipeline.context import Run
 from pipeline.imported import OFF_POLICY
 from pipeline.stage import Stage
+from pipeline.stage_audit import require_passed
 from train.records import TrainPair
 
 
@@ -48,6 +49,7 @@ def _execute(run: Run) -> list[str]:
     from train.loop import train
     from train.reference import ReferenceLogps
 
+    require_passed(run)
     run.close_engines()
     pairs = training_pairs(read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label))
     with Store(run.folder.references, ReferenceLogps) as references:

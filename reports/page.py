@@ -49,13 +49,10 @@ class Group(NamedTuple):
 
 def render(data: ReportData) -> str:
     """The whole page. The same data give the same bytes."""
-    environment = _environment()
-    return environment.get_template(
-        "report.html.j2"
-    ).render(
+    environment = page_environment()
+    return environment.get_template("report.html.j2").render(
         data=data,
-        policy=POLICY,
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        **page_frame(),
         forest=_figure(figures.forest(data.behaviour)),
         training=_figure(figures.training(data.training)),
         margins=_figure(figures.margins(data.training, data.constitution)),
@@ -139,7 +136,14 @@ def _finalize(value: object) -> object:
     return text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
+def page_frame() -> dict[str, str]:
+    """What the head of every page needs: the content security policy and the style sheet."""
+    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    return {"policy": POLICY, "css": css}
+
+
+def page_environment() -> ImmutableSandboxedEnvironment:
+    """The templates, with our filters, escaping everything."""
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
