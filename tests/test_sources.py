@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from constitution.errors import DataError, PreceptorError
 from constitution.files import read_records
 from generate.engine import ModelRef
 from generate.records import Pair
+from judge.imports.folder import write_import
 from judge.labels import weighted_mean
 from judge.records import Label
 from pipeline.command_export import export_command
 from pipeline.run import run_pipeline
 from tests.runs import HELDOUT, preceptor
+from tests.test_imports import imported
 
 CONSTITUTION = """\
 name: mixed
@@ -174,3 +177,17 @@ def test_an_export_needs_labels(finished: Path) -> None:
     with pytest.raises(DataError, match="expected one of annotated-pairs"):
         export_command(finished / "run.yaml", finished / "y.json", "xml")
     assert not (finished / "y.json").exists()
+
+
+def test_the_example_imports_and_its_run_file_holds(tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    shutil.copytree(Path(__file__).resolve().parent.parent / "examples" / "people", people)
+    shutil.rmtree(people / "gold", ignore_errors=True)
+    write_import(imported("trl", people / "preferences.jsonl"), people / "gold")
+    run_pipeline(None, people / "run.yaml", {}, [], tmp_path / "runs", dry_run=True)
+    run_pipeline(("generate",), people / "run.yaml", {}, [], tmp_path / "runs", dry_run=False)
+    run_pipeline(("judge",), people / "run.yaml", {}, [], tmp_path / "runs", dry_run=False)
+    run_pipeline(("label",), people / "run.yaml", {}, [], tmp_path / "runs", dry_run=False)
+    labels = read_records(tmp_path / "runs" / "people" / "40-labels.jsonl", Label)
+    assert len(labels) == 12
+    assert all(len(label.shares) == 2 for label in labels)
