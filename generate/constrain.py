@@ -10,6 +10,7 @@ Shapes: B rows, V vocabulary (as wide as the logits).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -64,3 +65,28 @@ class JsonConstraint:
             allowed_V[torch.tensor(self._index.get_allowed_tokens(state))] = True
             self._masks[state] = allowed_V.to(logits_B_V.device)
         return self._masks[state]
+
+
+class GumbelNoise:
+    """A logits processor that makes greedy decoding a draw: each row from its own seed, whatever rows are beside it.
+
+    The largest of logits / temperature + Gumbel noise is a draw from the softmax of logits / temperature (Gumbel 1954;
+    Maddison et al. 2014, arXiv 1411.0030). torch draws for a whole batch from one seed instead, so that a resumed run,
+    whose batches differ, would draw something else.
+    """
+
+    def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
+        """One seed a row."""
+        import torch
+
+        self._temperature = temperature
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, ids_B_T: torch.Tensor, logits_B_V: torch.Tensor) -> torch.Tensor:
+        """The logits over the temperature, with noise; minus infinity stays."""
+        import torch
+
+        uniform_B_V = torch.stack([torch.rand(logits_B_V.shape[1], generator=g) for g in self._generators])
+        tiny = torch.finfo(torch.float32).tiny
+        noise_B_V = -torch.log(-torch.log(uniform_B_V.clamp(min=tiny, max=1 - 1e-7)))
+        return logits_B_V.float() / self._temperature + noise_B_V.to(logits_B_V.device)

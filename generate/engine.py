@@ -40,25 +40,68 @@ class ModelRef(Record):
     """Commit hash of a hub model, or digest of the local weights; for a server's, see generate/served.py."""
 
 
+FailureReason = Literal[
+    "too_long", "refused", "busy", "timeout", "unreachable", "connection_lost", "server_error", "bad_answer",
+    "not_asked", "denied", "bad_request",
+]  # fmt: skip
+TRANSIENT: frozenset[str] = frozenset(
+    {"busy", "timeout", "unreachable", "connection_lost", "server_error", "bad_answer", "not_asked"}
+)
+"""Failures that lie with the way to the model, not with the question: the same question may succeed later."""
+
+
+class Failure(NamedTuple):
+    """Why one question of a call has no answer. `said`: a sentence for the user. `stops`: no other can have one."""
+
+    reason: FailureReason
+    said: str
+    stops: bool = False
+
+
 class Completion(NamedTuple):
-    """One generated text. `tokens` counts generated tokens, the final EOS included."""
+    """One generated text. `tokens` counts generated tokens, the final EOS included. With a failure there is no text."""
 
     text: str
     finish: Literal["stop", "length"]
     tokens: int
     prompt_tokens: int
+    failure: Failure | None = None
 
 
 class Readout(NamedTuple):
-    """Natural-log probabilities of each choice as the next text (all its spellings summed), and the mass on neither."""
+    """Natural-log probabilities of each choice as the next text (all its spellings summed), and the mass on neither.
+
+    With a failure there are none.
+    """
 
     logps: tuple[float, ...]
     missing_mass: float
     prompt_tokens: int
+    failure: Failure | None = None
+
+
+def unread(failure: Failure) -> Readout:
+    """The read-out of a question without an answer."""
+    return Readout((), 1.0, 0, failure)
+
+
+def unwritten(failure: Failure) -> Completion:
+    """The completion of a question without an answer."""
+    return Completion("", "stop", 0, 0, failure)
+
+
+class Drawn(NamedTuple):
+    """Constrained answers drawn at a temperature, each by its own seed, whatever else is in the call."""
+
+    temperature: float
+    seeds: tuple[int, ...]
 
 
 class Engine(Protocol):
-    """A loaded model. Every method takes a batch and keeps its order."""
+    """A loaded model. Every method takes a batch and keeps its order.
+
+    In the two methods for judges one question without an answer fails alone: its result carries the Failure.
+    """
 
     name: str
     model: ModelRef
@@ -74,9 +117,13 @@ class Engine(Protocol):
         ...
 
     def complete_json(
-        self, conversations: Sequence[Conversation], schema: type[BaseModel], max_new_tokens: int, seed: int
+        self,
+        conversations: Sequence[Conversation],
+        schema: type[BaseModel],
+        max_new_tokens: int,
+        drawn: Drawn | None = None,
     ) -> list[Completion]:
-        """One answer each, greedy, constrained to `schema`'s JSON. May still be cut (`finish == "length"`)."""
+        """One answer each, constrained to `schema`'s JSON, greedy unless `drawn`. May still be cut (`length`)."""
         ...
 
     def close(self) -> None:

@@ -3,8 +3,8 @@
     settings = OpenAiEngine(type="openai", base_url="http://127.0.0.1:8000/v1")
     engine = open_engine("server", settings, served_model("name-on-the-server", settings, None))
 
-The server renders its own chat template and counts its own tokens (0 where it counts none). An answer that was refused
-or filtered comes back as an empty text, which a judge marks as failed: it is never half an answer and never a tie.
+The server renders its own chat template and counts its own tokens (0 where it counts none). An answer that was refused,
+filtered or lost on the way comes back as a Failure, which a judge makes a failed vote: never half an answer or a tie.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -24,23 +25,35 @@ from pydantic import BaseModel
 
 from constitution.errors import ModelError, harmless
 from constitution.identity import seed_from
-from generate.engine import Completion, Conversation, ModelRef, Readout, Sampling
-from generate.quiet import first_line
-from generate.readout import missing_mass, sum_spellings
+from generate.engine import (
+    Completion,
+    Conversation,
+    Drawn,
+    Failure,
+    ModelRef,
+    Readout,
+    Sampling,
+    unread,
+    unwritten,
+)
+from generate.readout import missing_mass, reads_as, sum_spellings
 from generate.served import address
+from generate.server_failures import Server, bound_body, explain_failure, no_completion
 from generate.settings import OpenAiEngine
+from generate.strict_schema import server_schema
 
 TOP_LOGPROBS = 20
 """The most that the protocol allows."""
 NO_KEY = "none"
-SAID_CHARS = 200
+IMPOSSIBLE_LOGP = 1e-3
+"""A log-probability above this is no rounding: such a list is not a distribution."""
 
 
 class OpenAiRunner:
     """A model behind a server; see generate/engine.py for what each method promises.
 
-    Every method raises ModelError where the server cannot be reached or refuses. The client's own retries are the only
-    ones. Neither its key nor an exception that knows it leaves this class.
+    `sample` raises ModelError where the server cannot be reached or refuses; the others say so in each result. The
+    client's own retries are the only ones. Neither its key nor an exception that knows it leaves this class.
     """
 
     def __init__(self, name: str, settings: OpenAiEngine, model: ModelRef) -> None:
@@ -48,13 +61,14 @@ class OpenAiRunner:
         self.name = name
         self.model = model
         self._settings = settings
-        self._url = address(settings)
-        self._key = read_key(settings)
+        self._server = Server(address(settings), model.name, settings, read_key(settings))
+        seconds = settings.timeout_seconds
         self._client = openai.OpenAI(
-            api_key=self._key,
-            base_url=self._url,
-            timeout=settings.timeout_seconds,
+            api_key=self._server.key,
+            base_url=self._server.url,
+            timeout=seconds,
             max_retries=settings.max_retries,
+            http_client=openai.DefaultHttpxClient(event_hooks={"response": [lambda reply: bound_body(reply, seconds)]}),
         )
 
     def sample(
@@ -79,13 +93,13 @@ class OpenAiRunner:
             for index in range(drawn)
         ]
         answers = [_completion(answer) for answer in self._ask_all(requests)]
+        # Outside of `except`, so that no trace of the client's exception, whose request holds the key, hangs on ours.
+        if failures := [answer.failure for answer in answers if answer.failure]:
+            raise ModelError(next((f for f in failures if f.stops), failures[0]).said)
         return [answers[i : i + drawn] * (n // drawn) for i in range(0, len(answers), drawn)]
 
     def read_choices(self, conversations: Sequence[Conversation], choices: Sequence[str]) -> list[Readout]:
-        """One token each, with the server's 20 most probable ones; see `read_top`.
-
-        Raises ModelError if the server gives no log-probabilities.
-        """
+        """One token each, with the server's 20 most probable ones; see `read_top`."""
         requests = [
             self._request(conversation, max_tokens=1, temperature=0, logprobs=True, top_logprobs=TOP_LOGPROBS)
             for conversation in conversations
@@ -93,18 +107,23 @@ class OpenAiRunner:
         return [self._readout(answer, choices) for answer in self._ask_all(requests)]
 
     def complete_json(
-        self, conversations: Sequence[Conversation], schema: type[BaseModel], max_new_tokens: int, seed: int
+        self,
+        conversations: Sequence[Conversation],
+        schema: type[BaseModel],
+        max_new_tokens: int,
+        drawn: Drawn | None = None,
     ) -> list[Completion]:
-        """Greedy decoding under the server's structured outputs; `seed` has no part in it."""
-        form = {"name": schema.__name__, "strict": True, "schema": schema.model_json_schema()}
+        """Decoding under the server's structured outputs; a seed is heeded as far as the server heeds it."""
+        form = {"name": schema.__name__, "strict": True, "schema": server_schema(schema, keeps_limits(self._settings))}
         requests = [
             self._request(
                 conversation,
                 max_tokens=max_new_tokens,
-                temperature=0,
+                temperature=drawn.temperature if drawn else 0,
                 response_format={"type": "json_schema", "json_schema": form},
+                **({"seed": drawn.seeds[place]} if drawn else {}),
             )
-            for conversation in conversations
+            for place, conversation in enumerate(conversations)
         ]
         return [_completion(answer) for answer in self._ask_all(requests)]
 
@@ -116,78 +135,42 @@ class OpenAiRunner:
         messages = [{"role": message.role, "content": message.content} for message in conversation]
         return {"model": self.model.path, "messages": messages, **arguments}
 
-    def _ask_all(self, requests: Sequence[dict[str, Any]]) -> list[ChatCompletion]:
-        # The first failure ends the call: `map` cancels what has not begun.
-        with ThreadPoolExecutor(self._settings.concurrency, thread_name_prefix=self.name) as pool:
-            return list(pool.map(self._ask, requests))
+    def _ask_all(self, requests: Sequence[dict[str, Any]]) -> list[ChatCompletion | Failure]:
+        """In order. After a failure that no other request could escape, those not begun are not asked."""
+        stopped = threading.Event()
 
-    def _ask(self, request: dict[str, Any]) -> ChatCompletion:
+        def ask(request: dict[str, Any]) -> ChatCompletion | Failure:
+            if stopped.is_set():
+                return Failure("not_asked", "not asked, because another request had failed for good")
+            answer = self._ask(request)
+            if isinstance(answer, Failure) and answer.stops:
+                stopped.set()
+            return answer
+
+        with ThreadPoolExecutor(self._settings.concurrency, thread_name_prefix=self.name) as pool:
+            return list(pool.map(ask, requests))
+
+    def _ask(self, request: dict[str, Any]) -> ChatCompletion | Failure:
         try:
             answer: Any = self._client.chat.completions.create(**request)
         except (openai.OpenAIError, ValueError) as error:
-            problem = self._explain(error)
-        else:
-            if isinstance(answer, ChatCompletion) and answer.choices:
-                return answer
-            problem = self._no_completion()
-        # Outside of `except`, so that no trace of the client's exception, whose request holds the key, hangs on ours.
-        raise problem
+            return explain_failure(error, self._server)
+        whole = isinstance(answer, ChatCompletion) and answer.choices and answer.choices[0].message is not None
+        return answer if whole else no_completion(self._server)
 
-    def _no_completion(self) -> ModelError:
-        return ModelError(
-            f"what answers at {self._url} is no OpenAI-compatible server: check `base_url`, which mostly ends in /v1"
-        )
-
-    def _explain(self, error: Exception) -> ModelError:
-        """One sentence for what went wrong, with nothing of the key in it."""
-        url, name = self._url, self.model.name
-        match error:
-            case openai.APITimeoutError():
-                seconds = f"{self._settings.timeout_seconds:g}"
-                said = (
-                    f"the server at {url} did not answer within {seconds} s: raise `timeout_seconds`, or ask for less"
-                )
-            case openai.APIConnectionError():
-                said = f"no server can be reached at {url}: start it, or check `base_url`"
-            case openai.AuthenticationError() | openai.PermissionDeniedError():
-                said = (
-                    f"the server at {url} refuses the key ({error.status_code}): check the environment variable "
-                    f"{self._settings.api_key_env}"
-                )
-            case openai.NotFoundError():
-                said = (
-                    f"the server at {url} does not know the model `{name}` ({self._said(error)}): check `model`, and "
-                    "`base_url`, which mostly ends in /v1"
-                )
-            case openai.RateLimitError():
-                said = (
-                    f"the server at {url} lets no more requests through (429, {self._said(error)}) with "
-                    f"`max_retries: {self._settings.max_retries}`: lower `concurrency`, raise `max_retries`, or "
-                    "check your quota"
-                )
-            case openai.APIStatusError():
-                said = f"the server at {url} refused a request for `{name}`: {error.status_code}, {self._said(error)}"
-            case _:
-                return self._no_completion()
-        return ModelError(said)
-
-    def _said(self, error: openai.APIStatusError) -> str:
-        """The server's own words, cut, with the key and control characters taken out."""
-        body = error.body
-        words = body.get("message") or body.get("detail") if isinstance(body, Mapping) else None
-        text = first_line(Exception(words or error.response.reason_phrase))
-        return harmless(text.replace(self._key, "***"))[:SAID_CHARS]
-
-    def _readout(self, answer: ChatCompletion, choices: Sequence[str]) -> Readout:
+    def _readout(self, answer: ChatCompletion | Failure, choices: Sequence[str]) -> Readout:
+        if isinstance(answer, Failure):
+            return unread(answer)
         choice = answer.choices[0]
         prompt_tokens = answer.usage.prompt_tokens if answer.usage else 0
-        if _refused(answer):
-            return Readout((-math.inf,) * len(choices), 1.0, prompt_tokens)
+        if failure := _refused(answer):
+            return unread(failure)._replace(prompt_tokens=prompt_tokens)
         if not choice.logprobs or not choice.logprobs.content or not choice.logprobs.content[0].top_logprobs:
-            raise ModelError(
-                f"the server at {self._url} gives no log-probabilities for `{self.model.name}`, and `readout: direct` "
-                "is made of them: use `readout: reasoned`"
+            said = (
+                f"the server at {self._server.url} gives no log-probabilities for `{self.model.name}`, and `readout: "
+                "direct` is made of them: use `readout: reasoned`"
             )
+            return unread(Failure("bad_request", said, stops=True))
         return read_top(choice.logprobs.content[0].top_logprobs, choices)._replace(prompt_tokens=prompt_tokens)
 
 
@@ -196,9 +179,12 @@ def read_top(top: Sequence[TopLogprob], choices: Sequence[str]) -> Readout:
 
     A choice that is not listed is at most as probable as the last one listed, and as what the list leaves. That bound
     stands for it, so that a preference is never overstated; but where no choice is listed at all, nothing is known,
-    and all are impossible (minus infinity), which a judge marks as failed.
+    and all are impossible (minus infinity), which a judge marks as failed. Numbers that are no log-probabilities give
+    NaN for all.
     """
-    listed = [[t.logprob for t in top if t.token.strip(" ") == choice.strip(" ")] for choice in choices]
+    if any(math.isnan(t.logprob) or t.logprob > IMPOSSIBLE_LOGP for t in top):
+        return Readout((math.nan,) * len(choices), 1.0, 0)
+    listed = [[t.logprob for t in top if reads_as(t.token) == choice.strip(" ")] for choice in choices]
     logps = [sum_spellings(found) if found else -math.inf for found in listed]
     missing = missing_mass(logps)
     if not any(listed):
@@ -227,6 +213,12 @@ def read_key(settings: OpenAiEngine) -> str:
     return key
 
 
+def keeps_limits(settings: OpenAiEngine) -> bool:
+    """Whether the server is sent limits on lengths: a plain-http server is mostly one's own, an https one an API."""
+    chosen = settings.length_limits
+    return urlsplit(address(settings)).scheme == "http" if chosen is None else chosen
+
+
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
@@ -235,14 +227,22 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-def _refused(answer: ChatCompletion) -> bool:
+def _refused(answer: ChatCompletion) -> Failure | None:
     """Anything but a natural end or the token limit (a content filter, a tool call) is no answer to what was asked."""
     choice = answer.choices[0]
-    return choice.finish_reason not in ("stop", "length") or bool(choice.message.refusal)
+    if choice.message.refusal:
+        return Failure("refused", "the model refused")
+    if choice.finish_reason not in ("stop", "length"):
+        return Failure("refused", f"the server withheld the answer (`{harmless(str(choice.finish_reason))[:40]}`)")
+    return None
 
 
-def _completion(answer: ChatCompletion) -> Completion:
+def _completion(answer: ChatCompletion | Failure) -> Completion:
+    if isinstance(answer, Failure):
+        return unwritten(answer)
     choice, usage = answer.choices[0], answer.usage
-    text = "" if _refused(answer) else choice.message.content or ""
+    failure = _refused(answer)
+    text = "" if failure else choice.message.content or ""
     finish: Literal["stop", "length"] = "length" if choice.finish_reason == "length" else "stop"
-    return Completion(text, finish, usage.completion_tokens if usage else 0, usage.prompt_tokens if usage else 0)
+    tokens_out, tokens_in = (usage.completion_tokens, usage.prompt_tokens) if usage else (0, 0)
+    return Completion(text, finish, tokens_out, tokens_in, failure)

@@ -16,11 +16,11 @@ from pydantic import BaseModel
 from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.attention import register
-from generate.engine import Completion, Conversation, ModelRef, Readout, Sampling
+from generate.engine import Completion, Conversation, Drawn, ModelRef, Readout, Sampling, unread, unwritten
 from generate.quiet import first_line, quiet_transformers
 from generate.readout import missing_mass
 from generate.settings import TransformersEngine
-from generate.tokens import encode, hub_revision, load_tokenizer, spellings
+from generate.tokens import encode, encode_fitting, hub_revision, load_tokenizer, spellings
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class TransformersRunner:
         self.batch_size = settings.batch_size
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer = load_tokenizer(model)
-        self._model = _load_weights(model, _dtype(settings.dtype, self._device), self._device)
+        self._model = _load_weights(model, pick_dtype(settings.dtype, self._device), self._device)
         self._eos = _eos_ids(self._model, self._tokenizer.eos_token_id)
         self._pad = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._eos[0]
         self._context = int(self._model.config.get_text_config().max_position_embeddings)
@@ -68,7 +68,8 @@ class TransformersRunner:
 
     def read_choices(self, conversations: Sequence[Conversation], choices: Sequence[str]) -> list[Readout]:
         """One forward pass a batch; prompts with a common beginning share its computation."""
-        prompts = encode(self._tokenizer, conversations, 1, self._context)
+        fitting = encode_fitting(self._tokenizer, conversations, 1, self._context)
+        prompts = fitting.prompts
         tokens = spellings(self._tokenizer, choices)
         longest = max(map(len, prompts), default=1)
 
@@ -76,22 +77,33 @@ class TransformersRunner:
             return self._read(batch, tokens)
 
         size = max(1, min(self.batch_size, PREFILL_TOKENS // longest))
-        return self._in_batches(prompts, self._prefix_order(prompts), size, run)
+        return fitting.restore(self._in_batches(prompts, self._prefix_order(prompts), size, run), unread)
 
     def complete_json(
-        self, conversations: Sequence[Conversation], schema: type[BaseModel], max_new_tokens: int, seed: int
+        self,
+        conversations: Sequence[Conversation],
+        schema: type[BaseModel],
+        max_new_tokens: int,
+        drawn: Drawn | None = None,
     ) -> list[Completion]:
-        """Greedy decoding under the automaton of `schema`; `seed` has no part in it."""
-        from generate.constrain import JsonConstraint
+        """Decoding under the automaton of `schema`. What is drawn depends on its own seed, not on the batch."""
+        from generate.constrain import GumbelNoise, JsonConstraint
 
-        prompts = encode(self._tokenizer, conversations, max_new_tokens, self._context)
+        fitting = encode_fitting(self._tokenizer, conversations, max_new_tokens, self._context)
+        prompts = fitting.prompts
         sampling = Sampling(temperature=0, max_new_tokens=max_new_tokens)
         index, masks = self._constraint(schema)
+        seeds = [drawn.seeds[i] for i, place in enumerate(fitting.places) if isinstance(place, int)] if drawn else []
+        order = self._prefix_order(prompts)
 
         def run(start: int, batch: Rows) -> list[Completion]:
-            return self._generate(batch, sampling, 0, [JsonConstraint(index, masks)])
+            processors: list[Any] = [JsonConstraint(index, masks)]
+            if drawn:
+                places = order[start : start + len(batch)]
+                processors.append(GumbelNoise(drawn.temperature, [seeds[place] for place in places]))
+            return self._generate(batch, sampling, 0, processors)
 
-        return self._in_batches(prompts, self._prefix_order(prompts), self.batch_size, run)
+        return fitting.restore(self._in_batches(prompts, order, self.batch_size, run), unwritten)
 
     def close(self) -> None:
         """Drop the weights and give the accelerator's memory back."""
@@ -228,7 +240,8 @@ def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> 
     return loaded.eval().to(device)
 
 
-def _dtype(wanted: str, device: torch.device) -> torch.dtype:
+def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """The number format that `dtype` in an engine's settings means on this device."""
     import torch
 
     if wanted == "auto":

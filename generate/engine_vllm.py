@@ -16,11 +16,11 @@ from pydantic import BaseModel
 
 from constitution.errors import ModelError
 from constitution.identity import canonical_json, seed_from
-from generate.engine import Completion, Conversation, ModelRef, Readout, Sampling
+from generate.engine import Completion, Conversation, Drawn, ModelRef, Readout, Sampling, unread, unwritten
 from generate.quiet import first_line
 from generate.readout import missing_mass, sum_spellings
 from generate.settings import VllmEngine
-from generate.tokens import encode, hub_revision, load_tokenizer, spellings
+from generate.tokens import encode, encode_fitting, hub_revision, load_tokenizer, spellings
 
 GIB = 2**30
 # vLLM's own size on a CPU is 128, and only whole blocks of a common beginning are shared.
@@ -68,7 +68,8 @@ class VllmRunner:
 
     def read_choices(self, conversations: Sequence[Conversation], choices: Sequence[str]) -> list[Readout]:
         """One token each, with the log-probabilities of the choices' spellings before any masking or temperature."""
-        prompts = encode(self._tokenizer, conversations, 1, self._context)
+        fitting = encode_fitting(self._tokenizer, conversations, 1, self._context)
+        prompts = fitting.prompts
         tokens = spellings(self._tokenizer, choices)
         wanted = [token for spelt in tokens for token in spelt]
         request = self._vllm.SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=wanted)
@@ -77,21 +78,32 @@ class VllmRunner:
             found = output.outputs[0].logprobs[0]
             logps = tuple(sum_spellings([found[token].logprob for token in spelt]) for spelt in tokens)
             readouts.append(Readout(logps, missing_mass(logps), len(prompt)))
-        return readouts
+        return fitting.restore(readouts, unread)
 
     def complete_json(
-        self, conversations: Sequence[Conversation], schema: type[BaseModel], max_new_tokens: int, seed: int
+        self,
+        conversations: Sequence[Conversation],
+        schema: type[BaseModel],
+        max_new_tokens: int,
+        drawn: Drawn | None = None,
     ) -> list[Completion]:
-        """Greedy decoding under vLLM's structured outputs; `seed` has no part in it."""
-        prompts = encode(self._tokenizer, conversations, max_new_tokens, self._context)
+        """Decoding under vLLM's structured outputs; each request has its own seed."""
+        fitting = encode_fitting(self._tokenizer, conversations, max_new_tokens, self._context)
         from vllm.sampling_params import StructuredOutputsParams
 
-        request = self._vllm.SamplingParams(
-            max_tokens=max_new_tokens,
-            temperature=0,
-            structured_outputs=StructuredOutputsParams(json=canonical_json(schema.model_json_schema())),
-        )
-        return [_completions(output)[0] for output in self._ask(prompts, [request] * len(prompts))]
+        form = canonical_json(schema.model_json_schema())
+        requests = [
+            self._vllm.SamplingParams(
+                max_tokens=max_new_tokens,
+                temperature=drawn.temperature if drawn else 0,
+                seed=drawn.seeds[place] if drawn else None,
+                structured_outputs=StructuredOutputsParams(json=form),
+            )
+            for place, found in enumerate(fitting.places)
+            if isinstance(found, int)
+        ]
+        answers = [_completions(output)[0] for output in self._ask(fitting.prompts, requests)]
+        return fitting.restore(answers, unwritten)
 
     def close(self) -> None:
         """Stop vLLM's processes, which frees their memory."""

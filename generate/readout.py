@@ -6,6 +6,15 @@ import math
 from collections.abc import Sequence
 
 
+def reads_as(token: str) -> str:
+    """What a token says, without the spaces and brackets around it: `A`, ` A`, `(A`, `A)` and `(A)` all say A.
+
+    A multiple-choice question with the options (A) and (B) is answered in any of these ways. A tokeniser without such
+    tokens simply has none of these spellings.
+    """
+    return token.strip(" ").removeprefix("(").removesuffix(")")
+
+
 def sum_spellings(logps: Sequence[float]) -> float:
     """log of the summed probabilities; minus infinity if all are impossible."""
     highest = max(logps)

@@ -59,6 +59,9 @@ class OpenAiEngine(Record):
     """How long one request may take."""
     max_retries: int = Field(default=5, ge=0, le=20)
     """How often a request is repeated that the server could not take just now."""
+    length_limits: bool | None = None
+    """Whether the schema of a reasoned answer holds limits on lengths, which OpenAI and other APIs may refuse; when
+    omitted, an `http://` server (`vllm serve`, Ollama) gets them and an `https://` one does not."""
 
     @property
     def dtype(self) -> str:

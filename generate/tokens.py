@@ -5,16 +5,18 @@ A conversation is rendered by the model's own chat template, up to the place whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from constitution.errors import DataError, ModelError
-from generate.engine import Conversation, ModelRef
+from generate.engine import Conversation, Failure, ModelRef
 from generate.quiet import first_line, quiet_transformers
+from generate.readout import reads_as
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+ResultT = TypeVar("ResultT")
 TEMPLATE_OPTIONS = {"enable_thinking": False}
 """For templates that know it (such as Qwen3's): a judge's first token is its label, not the start of a thought. The
 same for sampling and training, so that a policy is trained on the turn it was sampled in. Other templates ignore it."""
@@ -52,29 +54,75 @@ def encode(
     return [_encode_one(tokenizer, conversation, new_tokens, context) for conversation in conversations]
 
 
+class Fitting(NamedTuple):
+    """Token ids of the prompts that fit, and for each conversation its place among them, or why it does not fit."""
+
+    prompts: list[list[int]]
+    places: list[int | Failure]
+
+    def restore(self, results: Sequence[ResultT], failed: Callable[[Failure], ResultT]) -> list[ResultT]:
+        """Results of `prompts` in the order of the conversations, `failed` made of those that did not fit."""
+        return [failed(place) if isinstance(place, Failure) else results[place] for place in self.places]
+
+
+def encode_fitting(
+    tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Conversation], new_tokens: int, context: int
+) -> Fitting:
+    """As `encode`, but a conversation that does not fit fails alone. Raises DataError if the template refuses one."""
+    prompts: list[list[int]] = []
+    places: list[int | Failure] = []
+    for conversation in conversations:
+        ids = conversation_ids(tokenizer, conversation)
+        if (said := _why_too_long(conversation, len(ids), new_tokens, context)) is None:
+            places.append(len(prompts))
+            prompts.append(ids)
+        else:
+            places.append(Failure("too_long", said))
+    return Fitting(prompts, places)
+
+
 def _encode_one(
     tokenizer: PreTrainedTokenizerBase, conversation: Conversation, new_tokens: int, context: int
 ) -> list[int]:
+    ids = conversation_ids(tokenizer, conversation)
+    if said := _why_too_long(conversation, len(ids), new_tokens, context):
+        raise DataError(said)
+    return ids
+
+
+def conversation_ids(
+    tokenizer: PreTrainedTokenizerBase, conversation: Conversation, answer_follows: bool = True
+) -> list[int]:
+    """Token ids by the model's chat template; with `answer_follows` up to where the assistant's turn begins."""
     from jinja2 import TemplateError
 
     messages = [{"role": message.role, "content": message.content} for message in conversation]
-    start = " ".join(conversation[-1].content.split())[:60]
     try:
         ids = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=False, **TEMPLATE_OPTIONS
+            messages, add_generation_prompt=answer_follows, tokenize=True, return_dict=False, **TEMPLATE_OPTIONS
         )
     except TemplateError as error:
-        raise DataError(f"the model's chat template refuses the prompt that starts `{start}`: {error}") from error
-    if len(ids) + new_tokens > context:
         raise DataError(
-            f"the prompt that starts `{start}` has {len(ids)} tokens; with {new_tokens} more for the answer that "
-            f"exceeds the model's {context}: shorten the prompt or lower max_new_tokens"
-        )
+            f"the model's chat template refuses the prompt that starts `{_start(conversation)}`: {error}"
+        ) from error
     return [int(i) for i in ids]
 
 
+def _why_too_long(conversation: Conversation, tokens: int, new_tokens: int, context: int) -> str | None:
+    if tokens + new_tokens <= context:
+        return None
+    return (
+        f"the prompt that starts `{_start(conversation)}` has {tokens} tokens; with {new_tokens} more for the answer "
+        f"that exceeds the model's {context}: shorten the prompt or lower max_new_tokens"
+    )
+
+
+def _start(conversation: Conversation) -> str:
+    return " ".join(conversation[-1].content.split())[:60]
+
+
 def spellings(tokenizer: PreTrainedTokenizerBase, choices: Sequence[str]) -> list[list[int]]:
-    """For each choice, every single token that reads as it, with or without spaces around it.
+    """For each choice, every single token that reads as it: see `generate.readout.reads_as`.
 
     Raises DataError if a choice is no single token or if two choices share a spelling.
     """
@@ -83,7 +131,7 @@ def spellings(tokenizer: PreTrainedTokenizerBase, choices: Sequence[str]) -> lis
         raise DataError(f"choices must differ in more than spaces: {', '.join(map(repr, choices))}")
     special = set(tokenizer.all_special_ids)
     for token_id in range(len(tokenizer)):
-        found = wanted.get(tokenizer.decode([token_id]).strip(" "))
+        found = wanted.get(reads_as(tokenizer.decode([token_id])))
         if found is not None and token_id not in special:
             found.append(token_id)
     for choice, ids in wanted.items():

@@ -1,25 +1,26 @@
 """Ask what is not in the store yet, a batch at a time; say beforehand how much that is; read it back afterwards.
 
-A vote that failed is stored, so that a report can count it, but it is no result: every later run asks it once again. A
-valid vote and an abstention are results and are never asked again.
+A vote that failed is stored, so that a report can count it, but it is no result. Where the way to the model failed,
+every later run asks once more; a failure that the same question would meet again (an answer that is no verdict, a
+prompt too long) is asked again only on demand. A valid vote and an abstention are results, never asked again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
-from operator import attrgetter
 from typing import NamedTuple, TypeAlias, TypeVar
 
+from constitution.errors import PreceptorError
 from constitution.identity import digest
 from constitution.model import Constitution, Principle
 from constitution.progress import Progress, Tick, silent
 from constitution.record import Record
 from constitution.store import SeenKeys, Store
 from generate.records import Pair
-from judge.interface import Ask, Judge
+from judge.interface import Ask, Judge, Stopped
 from judge.panel import Turn, turns
 from judge.records import Vote
 
@@ -85,21 +86,29 @@ class Batch(NamedTuple):
     judge: Judge
     asks: Asks
     known: dict[str, Vote]
+    is_final: Callable[[Vote], bool]
 
     @property
     def missing(self) -> list[Ask]:
-        """The questions to put: those without a vote, and those whose vote failed."""
-        return [ask for key, ask in self.asks.items() if key not in self.known or not self.known[key].settled]
+        """The questions to put: those without a vote, and those whose vote is not final."""
+        return [ask for key, ask in self.asks.items() if key not in self.known or not self.is_final(self.known[key])]
 
 
-def plan_votes(pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]) -> VotePlan:
+def finality(retry_failed: bool) -> Callable[[Vote], bool]:
+    """Which stored votes are left as they are."""
+    return (lambda vote: not vote.worth_retrying) if retry_failed else (lambda vote: vote.settled)
+
+
+def plan_votes(
+    pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote], retry_failed: bool = False
+) -> VotePlan:
     """How many votes a call of `judge_pairs` would ask, and why. Loads no model."""
     wanted, stored, failed = Counter[str](), Counter[str](), Counter[str]()
-    for batch in batches(pairs, constitution, judge, store, PLAN_BATCH_PAIRS):
+    for batch in batches(pairs, constitution, judge, store, PLAN_BATCH_PAIRS, retry_failed):
         for key, ask in batch.asks.items():
             wanted[ask.principle.id] += 1
             if key in batch.known:
-                (stored if batch.known[key].settled else failed)[ask.principle.id] += 1
+                (stored if batch.is_final(batch.known[key]) else failed)[ask.principle.id] += 1
     ids = [principle.id for principle in constitution.principles]
     return VotePlan(tuple(PrinciplePlan(i, wanted[i], stored[i], wanted[i] - stored[i], failed[i]) for i in ids))
 
@@ -111,21 +120,29 @@ def judge_pairs(
     store: Store[Vote],
     progress: Progress = silent,
     total: int | None = None,
+    retry_failed: bool = False,
 ) -> JudgeCount:
-    """Ask every vote that is not stored (or failed), committing each batch of pairs before the next.
+    """Ask every vote that is not stored, or not final, committing each batch of pairs before the next.
 
-    A kill -9 costs at most the batch in hand. `pairs` is gone through a batch at a time (twice without `total`, the
-    plan's `wanted`), and no vote is kept. Ticks count votes, those from the store included. Where another process asked
-    the same meanwhile, the first result stays.
+    A kill -9 costs at most the batch in hand; where a judge cannot go on, the votes that it has given are committed
+    before its error is raised. `pairs` is gone through a batch at a time (twice without `total`, the plan's `wanted`),
+    and no vote is kept. Ticks count votes, those from the store included. Where another process asked the same
+    meanwhile, the first result stays.
     """
     if total is None:
-        total = plan_votes(pairs, constitution, judge, store).wanted
+        total = plan_votes(pairs, constitution, judge, store, retry_failed).wanted
     tally = Tally()
-    for batch in batches(pairs, constitution, judge, store, None):
+    for batch in batches(pairs, constitution, judge, store, None, retry_failed):
         missing = batch.missing
-        answers = batch.judge.vote(missing) if missing else []
-        assert [vote.request for vote in answers] == [ask.request for ask in missing], "votes out of order"
-        settled = store.settle({vote.key: vote for vote in answers}, attrgetter("settled")) if answers else {}
+        stopped: PreceptorError | None = None
+        try:
+            answers = batch.judge.vote(missing) if missing else []
+            assert [vote.request for vote in answers] == [ask.request for ask in missing], "votes out of order"
+        except Stopped as stop:
+            answers, stopped = stop.votes, stop.error
+        settled = store.settle({vote.key: vote for vote in answers}, batch.is_final) if answers else {}
+        if stopped:
+            raise stopped
         tally.add((batch.known | settled).values(), answers)
         done = sum(tally.states.values())
         from_store = done - tally.asked
@@ -202,7 +219,12 @@ def in_scope(pair: Pair, constitution: Constitution) -> list[Principle]:
 
 
 def batches(
-    pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote], size: int | None
+    pairs: Iterable[Pair],
+    constitution: Constitution,
+    judge: Judge,
+    store: Store[Vote],
+    size: int | None,
+    retry_failed: bool = False,
 ) -> Iterator[Batch]:
     """Each question once, `size` pairs at a time (None: as many as the judge commits together).
 
@@ -217,7 +239,7 @@ def batches(
                         asks.setdefault(ask.request.key, ask)
                 fresh = seen.add(asks)
                 asks = {key: ask for key, ask in asks.items() if key in fresh}
-                yield Batch(turn.judge, asks, store.get(asks))
+                yield Batch(turn.judge, asks, store.get(asks), finality(retry_failed))
 
 
 def batched(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from constitution.errors import PreceptorError
 from constitution.model import Principle
 from generate.records import Pair, Response
 from judge.records import Order, Vote, VoteRequest
@@ -32,6 +33,15 @@ class Showing(NamedTuple):
     replicate: int = 0
 
 
+class Stopped(Exception):  # no error of its own: it carries one, and the votes given before it
+    """A judge cannot go on. `votes` are those that it has given: they are kept before `error` is raised."""
+
+    def __init__(self, votes: Sequence[Vote], error: PreceptorError) -> None:
+        self.votes = list(votes)
+        self.error = error
+        super().__init__(str(error))
+
+
 class Judge(Protocol):
     """Answers one principle about one pair in one order."""
 
@@ -50,7 +60,10 @@ class Judge(Protocol):
         ...
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
-        """One vote for each ask, in their order. Neighbours of the same pair and order share a prompt prefix."""
+        """One vote for each ask, in their order. Neighbours of the same pair and order share a prompt prefix.
+
+        Raises Stopped where it cannot go on, with the votes that it has given.
+        """
         ...
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-from constitution.errors import JudgeError
-from constitution.identity import digest
+from constitution.errors import JudgeError, ModelError
+from constitution.identity import digest, seed_from
 from constitution.model import Principle
-from generate.engine import Completion, Engine, ModelRef, Readout
+from generate.engine import TRANSIENT, Completion, Drawn, Engine, Failure, ModelRef, Readout
 from generate.records import Message, Pair
-from judge.interface import Ask, Showing, preferred, vote_request
+from judge.canary import check_constrains
+from judge.interface import Ask, Showing, Stopped, vote_request
+from judge.reading import direct_vote, no_rationale_vote, reasoned_vote, two_step_vote
 from judge.records import Order, Vote, VoteRequest
 from judge.settings import LlmJudge
-from judge.template import JudgeTemplate, Rendered, render
-from judge.verdict import LABELS, Canary, NoVerdict, Verdict, read_verdict, verdict_within
+from judge.template import Block, JudgeTemplate, Rendered, label_question, render
+from judge.untrusted import neutralise
+from judge.verdict import LABELS, FreeVerdict, NoVerdict, Rationale, Verdict, read_verdict, within
 
-LABEL_MASS_FLOOR = 1e-4
-"""Less probability than this on both labels together means that the model was not answering the question."""
-LOGIT_BOUND = 30.0
-"""A label that the model gave no probability at all would make the logit infinite."""
-CANARY_TOKENS = 48
+PROBE = (Message(role="user", content="Say A or B."),)
+BLOCKS: dict[str, Block] = {"direct": "direct", "reasoned": "reasoned", "two_step": "think"}
+
+
+class _Given(NamedTuple):
+    """A vote, and the failure that it comes of, if it is one of the engine's."""
+
+    vote: Vote
+    failure: Failure | None
 
 
 class JudgeByModel:
@@ -29,7 +36,8 @@ class JudgeByModel:
     def __init__(
         self, name: str, settings: LlmJudge, template: JudgeTemplate, model: ModelRef, engine: Callable[[], Engine]
     ) -> None:
-        """Loads nothing; `engine` is called once, at the first vote."""
+        """Loads nothing; `engine` is called once, at the first vote. Raises JudgeError if `template` lacks a block."""
+        check_blocks(name, settings, template)
         self.name = name
         self.batch_pairs = settings.batch_pairs
         self.digest = judge_digest(settings, template, model)
@@ -39,8 +47,9 @@ class JudgeByModel:
         self._engine: Engine | None = None
 
     def showings(self, principle: Principle) -> tuple[Showing, ...]:
-        """See Judge."""
-        return (Showing("ab"), Showing("ba")) if self._settings.orders == "both" else (Showing("ab"),)
+        """See Judge. A replicate for each rationale that is drawn."""
+        orders: tuple[Order, ...] = ("ab", "ba") if self._settings.orders == "both" else ("ab",)
+        return tuple(Showing(order, i) for order in orders for i in range(self._settings.rationales))
 
     def request(self, pair: Pair, principle: Principle, showing: Showing) -> VoteRequest:
         """See Judge."""
@@ -48,95 +57,132 @@ class JudgeByModel:
         return vote_request(self.digest, pair, principle, showing, rendered.digest)
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
-        """See Judge. Raises JudgeError if the engine turns out not to constrain what must be constrained."""
+        """See Judge.
+
+        Raises JudgeError if the engine turns out not to constrain what must be constrained; Stopped if it cannot be
+        reached any more, or has answered nothing at all.
+        """
         engine = self._opened()
         prompts = [self._render(ask.pair, ask.principle, ask.request.order).messages for ask in asks]
-        if self._settings.readout == "direct":
-            readouts = engine.read_choices(prompts, LABELS)
-            return [direct_vote(ask, readout) for ask, readout in zip(asks, readouts, strict=True)]
-        asked = verdict_within(self._settings.rationale_chars)
-        answers = engine.complete_json(prompts, asked, self._settings.max_new_tokens, seed=0)
+        ask_all = {"direct": self._direct, "reasoned": self._reasoned, "two_step": self._two_step}
+        given = ask_all[self._settings.readout](engine, asks, prompts)
+        if said := _why_to_stop([one.failure for one in given], engine):
+            raise Stopped([one.vote for one in given if not _is_lost(one.failure)], ModelError(said))
+        return [one.vote for one in given]
+
+    def _direct(self, engine: Engine, asks: Sequence[Ask], prompts: Sequence[Sequence[Message]]) -> list[_Given]:
+        readouts = engine.read_choices(prompts, LABELS)
+        return [_Given(direct_vote(ask, found), found.failure) for ask, found in zip(asks, readouts, strict=True)]
+
+    def _reasoned(self, engine: Engine, asks: Sequence[Ask], prompts: Sequence[Sequence[Message]]) -> list[_Given]:
+        asked = answer_type(self._settings)
         confidence = self._settings.reasoned_confidence
-        return [reasoned_vote(ask, answer, confidence, asked) for ask, answer in zip(asks, answers, strict=True)]
+        return [
+            _Given(reasoned_vote(ask, answer, confidence, asked), answer.failure)
+            for ask, answer in zip(asks, self._written(engine, asks, prompts, asked), strict=True)
+        ]
+
+    def _two_step(self, engine: Engine, asks: Sequence[Ask], prompts: Sequence[Sequence[Message]]) -> list[_Given]:
+        """The rationale becomes the judge's own turn, and the question for the label the turn after it."""
+        asked = answer_type(self._settings)
+        answers = self._written(engine, asks, prompts, asked)
+        reasons = [read_verdict(answer.text, answer.finish, asked) for answer in answers]
+        label = Message(role="user", content=label_question(self._template))
+        second = [
+            (*prompt, Message(role="assistant", content=neutralise(reason.rationale)), label)
+            for prompt, reason in zip(prompts, reasons, strict=True)
+            if isinstance(reason, Rationale)
+        ]
+        readouts = iter(engine.read_choices(second, LABELS))
+        return [
+            self._second_step(ask, answer, reason, readouts)
+            for ask, answer, reason in zip(asks, answers, reasons, strict=True)
+        ]
+
+    def _second_step(
+        self, ask: Ask, answer: Completion, reason: Rationale | NoVerdict, readouts: Iterator[Readout]
+    ) -> _Given:
+        if isinstance(reason, NoVerdict):
+            return _Given(no_rationale_vote(ask, answer, reason), answer.failure)
+        readout = next(readouts)
+        return _Given(two_step_vote(ask, answer, reason, readout, self._settings), readout.failure)
+
+    def _written(
+        self, engine: Engine, asks: Sequence[Ask], prompts: Sequence[Sequence[Message]], asked: type[Rationale]
+    ) -> list[Completion]:
+        """Answers of the type `asked`; a draw's seed comes from its vote's key, so it is the same in any batch."""
+        temperature = self._settings.temperature
+        seeds = tuple(seed_from("rationale", ask.request.key) for ask in asks)
+        drawn = Drawn(temperature, seeds) if temperature > 0 else None
+        return engine.complete_json(prompts, asked, self._settings.max_new_tokens, drawn)
 
     def _render(self, pair: Pair, principle: Principle, order: Order) -> Rendered:
-        return render(self._template, pair, principle, order, self._settings.readout, self._settings.max_chars)
+        settings = self._settings
+        block = BLOCKS[settings.readout]
+        return render(self._template, pair, principle, order, block, settings.max_chars, settings.abstain)
 
     def _opened(self) -> Engine:
         if self._engine is None:
             engine = self._open()
-            if self._settings.readout == "reasoned":
+            if self._settings.readout != "direct":
                 check_constrains(engine)
             self._engine = engine
         return self._engine
 
 
+def _is_lost(failure: Failure | None) -> bool:
+    """Whether the question itself was never answered."""
+    return failure is not None and (failure.stops or failure.reason in TRANSIENT)
+
+
+def _why_to_stop(failures: Sequence[Failure | None], engine: Engine) -> str | None:
+    """Why there is no use in asking on: a failure that no question escapes, or not even a short one is answered.
+
+    Where a whole batch was lost, it may be the questions (too slow to answer), so that one is asked that nothing ails.
+    """
+    stops = [failure for failure in failures if failure and failure.stops]
+    if stops:
+        return stops[0].said
+    if not failures or not all(_is_lost(failure) for failure in failures):
+        return None
+    probe = engine.read_choices([PROBE], LABELS)[0].failure
+    return probe.said if probe and probe.reason in TRANSIENT else None
+
+
+def answer_type(settings: LlmJudge) -> type[Rationale]:
+    """What the engine is constrained to: a rationale, and the verdict where it comes in the same answer."""
+    verdict = FreeVerdict if settings.abstain else Verdict
+    return within(Rationale if settings.readout == "two_step" else verdict, settings.rationale_chars)
+
+
+def check_blocks(name: str, settings: LlmJudge, template: JudgeTemplate) -> None:
+    """Raise JudgeError if the template has not what the judge's read-out asks for."""
+    needed = {BLOCKS[settings.readout], "direct" if settings.readout == "two_step" else BLOCKS[settings.readout]}
+    for block in sorted(needed - template.compiled.blocks.keys()):
+        raise JudgeError(
+            f"judge `{name}`: its template `{template.name}` lacks the block `{block}`, which `readout: "
+            f"{settings.readout}` needs"
+        )
+    if settings.abstain and not template.abstains:
+        raise JudgeError(
+            f"judge `{name}` may abstain, but its template `{template.name}` never says so: in the block `reasoned`, "
+            'write {% if abstain %}, or "neither" if ...{% endif %}'
+        )
+
+
 def judge_digest(settings: LlmJudge, template: JudgeTemplate, model: ModelRef) -> str:
     """Everything that can change a vote besides the question: model, revision, template, and how the answer is read."""
-    reading: dict[str, str | int | float] = {"readout": settings.readout, "labels": "".join(LABELS)}
-    if settings.readout == "reasoned":
+    reading: dict[str, str | int | float | list[float]] = {"readout": settings.readout, "labels": "".join(LABELS)}
+    if settings.readout != "direct":
         reading |= {
-            "confidence": settings.reasoned_confidence,
             "max_new_tokens": settings.max_new_tokens,
-            "schema": digest("schema", value=verdict_within(settings.rationale_chars).model_json_schema()),
+            "temperature": settings.temperature,
+            "schema": digest("schema", value=answer_type(settings).model_json_schema()),
         }
+    if settings.readout == "reasoned":
+        reading["confidence"] = settings.reasoned_confidence
+    if settings.readout == "two_step":
+        reading["clamp"] = list(settings.clamp)
     return digest(
         "judge", type="llm", model=model.name, revision=model.revision, template=template.digest, reading=reading
     )
-
-
-def direct_vote(ask: Ask, readout: Readout) -> Vote:
-    """logit = log p(A) - log p(B), clamped to +-LOGIT_BOUND; failed below LABEL_MASS_FLOOR on both together."""
-    logp_a, logp_b = readout.logps
-    missing = min(1.0, max(0.0, readout.missing_mass))
-    raw = f"log p(A) = {logp_a:.6g}, log p(B) = {logp_b:.6g}"
-    reason = None
-    if math.isnan(logp_a) or math.isnan(logp_b):
-        reason, missing = "not_a_number", 1.0
-    elif math.exp(logp_a) + math.exp(logp_b) < LABEL_MASS_FLOOR:
-        reason = "no_label_mass"
-    logit = None if reason else preferred(ask.principle, max(-LOGIT_BOUND, min(LOGIT_BOUND, logp_a - logp_b)))
-    return Vote(
-        request=ask.request,
-        state="failed" if reason else "valid",
-        reason=reason,
-        logit=logit,
-        missing_mass=missing,
-        raw=raw,
-        tokens_in=readout.prompt_tokens,
-    )
-
-
-def reasoned_vote(ask: Ask, answer: Completion, confidence: float, asked: type[Verdict] = Verdict) -> Vote:
-    """logit = +-log(c / (1 - c)) by the verdict, with c = `confidence`; failed where the answer is no verdict."""
-    verdict = read_verdict(answer.text, answer.finish, asked)
-    failed = isinstance(verdict, NoVerdict)
-    size = math.log(confidence / (1 - confidence))
-    return Vote(
-        request=ask.request,
-        state="failed" if failed else "valid",
-        reason=verdict.reason if isinstance(verdict, NoVerdict) else None,
-        logit=None
-        if isinstance(verdict, NoVerdict)
-        else preferred(ask.principle, size if verdict.verdict == "A" else -size),
-        rationale=None if isinstance(verdict, NoVerdict) else verdict.rationale,
-        raw=answer.text,
-        tokens_in=answer.prompt_tokens,
-        tokens_out=answer.tokens,
-    )
-
-
-def check_constrains(engine: Engine) -> None:
-    """Ask for prose under a constraint: an engine that ignores the constraint answers prose, and must not judge.
-
-    Raises JudgeError. Servers have been known to drop a constraint without a word when its parameter was renamed.
-    """
-    question = (Message(role="user", content="Tell me in one sentence what the sea looks like."),)
-    answer = engine.complete_json([question], Canary, CANARY_TOKENS, seed=0)[0]
-    try:
-        Canary.model_validate_json(answer.text)
-    except ValueError as error:
-        raise JudgeError(
-            f"engine `{engine.name}` does not constrain its answers: asked for a fixed JSON object it said "
-            f"{answer.text[:80]!r}. Use `readout: direct`, or an engine with structured output."
-        ) from error

@@ -16,7 +16,7 @@ from judge.untrusted import neutralise
 
 FILTERS = ("capitalize", "lower", "title", "trim", "upper")
 _ALLOWED = (nodes.Output, nodes.TemplateData, nodes.Name, nodes.Filter)
-_SIGNS = {nodes.Mul: "the operator `*`", nodes.Pow: "the operator `**`", nodes.Call: "a call", nodes.For: "a loop"}
+SIGNS = {nodes.Mul: "the operator `*`", nodes.Pow: "the operator `**`", nodes.Call: "a call", nodes.For: "a loop"}
 
 
 def render_question(principle: Principle) -> str:
@@ -35,7 +35,7 @@ def render_question(principle: Principle) -> str:
 
 def _check_node(principle: Principle, node: nodes.Node) -> None:
     if not isinstance(node, _ALLOWED):
-        what = _SIGNS.get(type(node), f"`{type(node).__name__}`")
+        what = SIGNS.get(type(node), f"`{type(node).__name__}`")
         raise _refused(principle, f"uses {what}; only text and `{{{{ principle }}}}` are allowed")
     if isinstance(node, nodes.Name) and node.name != "principle":
         raise _refused(principle, f"uses `{node.name}`, but only `principle` is defined")

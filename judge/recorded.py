@@ -13,7 +13,8 @@ from constitution.model import Constitution, Principle
 from generate.records import Pair
 from judge.interface import Ask, Showing, preferred, vote_request
 from judge.opinions import OPINIONS_FILE, Heard, bounded_logit, read_opinions
-from judge.records import NOT_RECORDED, Order, Vote, VoteRequest
+from judge.reasons import NOT_RECORDED
+from judge.records import Order, Vote, VoteRequest
 from judge.settings import RecordedJudge
 
 RECORDED_VERSION = 1

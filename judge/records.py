@@ -9,11 +9,10 @@ from pydantic import Field, model_validator
 from constitution.identity import digest
 from constitution.model import Rule
 from constitution.record import Record
+from judge.reasons import kind_of
 
 VOTE_SCHEMA = 1
 Order = Literal["ab", "ba"]
-NOT_RECORDED = "not_recorded"
-"""Why a vote failed that only new data can give: the same question would fail the same way."""
 
 
 class VoteRequest(Record):
@@ -81,8 +80,13 @@ class Vote(Record):
 
     @property
     def settled(self) -> bool:
-        """Whether asking again is in vain: it is a result, or nobody recorded one."""
-        return self.state != "failed" or self.reason == NOT_RECORDED
+        """Whether the next run leaves it: a result, or a failure that the same question would meet again."""
+        return self.state != "failed" or kind_of(self.reason or "") != "transport"
+
+    @property
+    def worth_retrying(self) -> bool:
+        """Whether `--retry-failed` puts the question again: it failed, and not because nobody recorded an opinion."""
+        return self.state == "failed" and kind_of(self.reason or "") != "unrecorded"
 
 
 class Share(Record):

@@ -1,20 +1,17 @@
 """What an LLM judge reads: system, conversation, responses, THEN the principle, so that K principles share one prefix.
 
-A template is a Jinja file of blocks in judge/templates/: `system` (may be empty), `case` (conversation and responses),
-`question` (used when the principle has none of its own), `principle`, and one block for each read-out, `direct` and
-`reasoned`. The order in which they are put together is fixed here. Templates get the untrusted parts already fenced, so
-none can forget to.
+A template is a Jinja file of blocks, shipped in judge/templates/ or the user's own: judge/template_file.py says which
+blocks there are, and what may stand in them. The order in which they are put together is fixed here:
+
+    system | case, principle (with its question), options, and the block of the read-out
+
+Templates get the untrusted parts already fenced, so none can forget to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from typing import Literal, NamedTuple
-
-from jinja2 import StrictUndefined, Template
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from constitution.errors import JudgeError
 from constitution.identity import digest
@@ -23,21 +20,16 @@ from generate.records import Message, Pair
 from judge.interface import shown
 from judge.question import render_question
 from judge.records import Order
-from judge.untrusted import FENCE_CLOSE, FENCE_OPEN, bound, fenced, neutralise
+from judge.template_file import JudgeTemplate, load_template
+from judge.untrusted import FENCE_CLOSE, FENCE_OPEN, Bounded, bound, fenced, neutralise
 
-TEMPLATE_CODE_VERSION = 1
+__all__ = ["JudgeTemplate", "Rendered", "check_questions", "label_question", "load_template", "render"]
+
 EXAMPLE_CHARS = 1_000
 PRINCIPLE_CHARS = 20_000
 
-ReadOut = Literal["direct", "reasoned"]
-
-
-class JudgeTemplate(NamedTuple):
-    """A compiled template. `digest` covers its text and the code that fills it."""
-
-    name: str
-    digest: str
-    compiled: Template
+Block = Literal["direct", "reasoned", "think"]
+"""What a judge is told to answer with: a label, a verdict in JSON, or reasons in JSON with the label to come."""
 
 
 class Rendered(NamedTuple):
@@ -53,29 +45,11 @@ class Rendered(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """What every principle's prompt has in common, or a part of it."""
+    """What every principle's prompt has in common: before the principle, and, in some templates, after it."""
 
     text: str
+    options: str
     cut_chars: int
-
-
-@lru_cache(maxsize=8)
-def load_template(name: str) -> JudgeTemplate:
-    """A shipped template by name. Raises JudgeError that lists the names there are."""
-    folder = files("judge") / "templates"
-    names = sorted(entry.name.removesuffix(".j2") for entry in folder.iterdir() if entry.name.endswith(".j2"))
-    if name not in names:
-        raise JudgeError(f"no judge template is called `{name}`; there are: {', '.join(names)}")
-    source = (folder / f"{name}.j2").read_text(encoding="utf-8")
-    # The output is text for a model, not HTML: escaping would change what is judged.
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    identity = digest("template", source=source, code=TEMPLATE_CODE_VERSION)
-    return JudgeTemplate(name, identity, environment.from_string(source))
 
 
 def check_questions(template: JudgeTemplate, constitution: Constitution) -> None:
@@ -97,14 +71,21 @@ def check_questions(template: JudgeTemplate, constitution: Constitution) -> None
 
 
 def render(
-    template: JudgeTemplate, pair: Pair, principle: Principle, order: Order, readout: ReadOut, max_chars: int
+    template: JudgeTemplate,
+    pair: Pair,
+    principle: Principle,
+    order: Order,
+    block: Block,
+    max_chars: int,
+    abstain: bool = False,
 ) -> Rendered:
     """The conversation with the judge about one pair, one principle, one order. Deterministic.
 
-    The conversation and each response get at most `max_chars` characters.
+    The conversation and each response get at most `max_chars` characters. `abstain`: it may say that neither is better.
     """
     case = _case(template, pair, order, max_chars)
-    user = "\n\n".join((case.text, _principle_part(template, principle), _block(template, readout, {})))
+    told = _block(template, block, {"abstain": abstain} if block == "reasoned" else {})
+    user = "\n\n".join(filter(None, (case.text, _principle_part(template, principle), case.options, told)))
     system = _block(template, "system", {})
     messages = [Message(role="system", content=system)] if system else []
     return Rendered((*messages, Message(role="user", content=user)), case.cut_chars)
@@ -112,12 +93,13 @@ def render(
 
 def _case(template: JudgeTemplate, pair: Pair, order: Order, max_chars: int) -> _Case:
     nonce = _nonce(pair)
-    conversation, left_out = _conversation(pair.prompt.conversation, nonce, max_chars)
+    conversation = _conversation(pair.prompt.conversation, nonce, max_chars)
     responses = [bound(neutralise(response.text), max_chars) for response in shown(pair, order)]
-    fields = {"conversation": fenced("CONVERSATION", conversation, nonce)}
+    fields = {"conversation": fenced("CONVERSATION", conversation.text, nonce)}
     for label, response in zip("AB", responses, strict=True):
         fields[f"response_{label.lower()}"] = fenced(f"RESPONSE {label}", response.text, nonce)
-    return _Case(_block(template, "case", fields), left_out + sum(response.cut_chars for response in responses))
+    cut_chars = conversation.cut_chars + sum(response.cut_chars for response in responses)
+    return _Case(_block(template, "case", fields), _block(template, "options", fields), cut_chars)
 
 
 def _nonce(pair: Pair) -> str:
@@ -125,7 +107,7 @@ def _nonce(pair: Pair) -> str:
     return digest("fence", prompt=pair.prompt.key, responses=sorted((pair.a.key, pair.b.key)))[:8]
 
 
-def _conversation(messages: Sequence[Message], nonce: str, max_chars: int) -> _Case:
+def _conversation(messages: Sequence[Message], nonce: str, max_chars: int) -> Bounded:
     """The latest turns that fit, oldest first; the last turn is always there, cut in the middle if it must be."""
     last = bound(neutralise(messages[-1].content), max_chars)
     turns = [_turn(message.role, neutralise(message.content), nonce) for message in messages[:-1]]
@@ -135,7 +117,7 @@ def _conversation(messages: Sequence[Message], nonce: str, max_chars: int) -> _C
         kept.insert(0, turns.pop())
     if turns:
         kept.insert(0, f"[... {len(turns)} earlier turns left out ...]")
-    return _Case("\n".join(kept), last.cut_chars + sum(map(len, turns)))
+    return Bounded("\n".join(kept), last.cut_chars + sum(map(len, turns)))
 
 
 def _turn(role: str, text: str, nonce: str) -> str:
@@ -157,6 +139,13 @@ def _short(example: Example) -> dict[str, str]:
     return {name: bound(neutralise(text), EXAMPLE_CHARS).text for name, text in fields.items()}
 
 
+def label_question(template: JudgeTemplate) -> str:
+    """What asks for the label alone, once the reasons are given."""
+    return _block(template, "direct", {})
+
+
 def _block(template: JudgeTemplate, name: str, fields: Mapping[str, object]) -> str:
+    if name not in template.compiled.blocks:
+        return ""
     context = template.compiled.new_context(dict(fields))
     return "".join(template.compiled.blocks[name](context)).strip()

@@ -39,6 +39,9 @@ AcceptJudge = Annotated[
     typer.Option("--accept-judge", metavar="NAME", help="Train on this judge's labels although its audit failed."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and why; compute nothing.")]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Put failed votes to the judge again, also those that would fail alike.")
+]
 
 
 def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: str) -> None:
@@ -53,11 +56,12 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
         runs: RunsFolder = Path("runs"),
         accept_judge: AcceptJudge = None,
         dry_run: DryRun = False,
+        retry_failed: RetryFailed = False,
     ) -> None:
         from pipeline.run import run_pipeline
 
         flags = {"name": name, "judge": judge, "seed": seed}
-        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, accept_judge or [])
+        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, accept_judge or [], retry_failed)
 
     app.command(name=command_name, help=help_text)(command)
 

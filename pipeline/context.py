@@ -22,7 +22,8 @@ from judge.calibration import Applied
 from judge.imports.folder import read_pairs
 from judge.judges import Judge, open_judge
 from judge.records import Vote
-from judge.settings import LlmJudge, RecordedJudge
+from judge.reward_model import RewardModel
+from judge.settings import LlmJudge, RecordedJudge, RewardModelJudge
 from pipeline.calibrations import run_calibration
 from pipeline.config import RunConfig
 from pipeline.console import Console
@@ -41,8 +42,11 @@ class Run:
     dry: bool = False
     accept: tuple[str, ...] = ()
     """Judges whose labels are trained on although their audit failed."""
+    retry_failed: bool = False
+    """Put failed votes to the judge again, also those that would fail alike."""
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
+    _scorers: list[RewardModel] = field(default_factory=list)
 
     @cached_property
     def constitution(self) -> Constitution:
@@ -97,10 +101,20 @@ class Run:
             self._engines[name, model.revision] = open_engine(name, self.config.engines[name], model)
         return self._engines[name, model.revision]
 
+    def reward_model(self, name: str, settings: RewardModelJudge, model: ModelRef) -> RewardModel:
+        """The reward model of this judge, opened after closing any other model; the run closes it."""
+        self.close_engines()
+        self.console.say(f"  loading {model.name} for judge `{name}`")
+        opened = RewardModel(model, settings.dtype, settings.batch_size)
+        self._scorers.append(opened)
+        return opened
+
     def close_engines(self) -> None:
         """Free every open model's memory."""
         while self._engines:
             self._engines.popitem()[1].close()
+        while self._scorers:
+            self._scorers.pop().close()
 
     def judge(self, name: str) -> Judge:
         """The judge of this entry. Its model, if it has one, is loaded at its first vote.
@@ -124,10 +138,15 @@ class Run:
         settings = self.config.judges[name]
         if isinstance(settings, RecordedJudge):
             settings = settings.model_copy(update={"file": str(self.base / settings.file)})
+        if isinstance(settings, RewardModelJudge):
+            scorer = self.model(settings.model, settings.revision)
+            return open_judge(
+                name, settings, constitution, scorer, scorer=lambda: self.reward_model(name, settings, scorer)
+            )
         if not isinstance(settings, LlmJudge):
-            return open_judge(name, settings, constitution, None, None)
+            return open_judge(name, settings, constitution)
         model = self._judges_model(settings)
-        return open_judge(name, settings, constitution, model, lambda: self.engine(settings.engine, model))
+        return open_judge(name, settings, constitution, model, lambda: self.engine(settings.engine, model), self.base)
 
     def _judges_model(self, settings: LlmJudge) -> ModelRef:
         engine = self.config.engines[settings.engine]

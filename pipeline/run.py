@@ -36,8 +36,12 @@ def run_pipeline(
     runs: Path,
     dry_run: bool,
     accept: Sequence[str] = (),
+    retry_failed: bool = False,
 ) -> None:
-    """Run the named stages (all when None), or say what they would do. The same call again goes on where it stopped."""
+    """Run the named stages (all when None), or say what they would do. The same call again goes on where it stopped.
+
+    `retry_failed` puts every failed vote to the judge again, also those that would fail alike.
+    """
     # Rows of a tokenizer batch are short here; its threads would only fight torch's, and warn when a process forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     config = load_run(path, flags, settings)
@@ -45,11 +49,11 @@ def run_pipeline(
     chosen = [STAGES[name] for name in names or _default_stages(config)]
     if dry_run:
         with Console() as console:
-            _preview(Run(config, path.resolve().parent, folder, console, dry=True), chosen)
+            _preview(Run(config, path.resolve().parent, folder, console, True, (), retry_failed), chosen)
         return
     folder.create()
     with Console() as console, folder.locked():
-        run = Run(config, path.resolve().parent, folder, console, accept=tuple(accept))
+        run = Run(config, path.resolve().parent, folder, console, False, tuple(accept), retry_failed)
         if len(chosen) == 1:
             check_needs(chosen[0], run, STAGES)
         write_json(folder.config, resolved(run))

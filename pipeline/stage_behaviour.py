@@ -16,7 +16,8 @@ from judge.ask import collect_votes, judge_pairs
 from judge.calibration import Applied, calibration_inputs
 from judge.judges import Judge
 from judge.labels import Missing, view
-from judge.records import NOT_RECORDED, Vote
+from judge.reasons import NOT_RECORDED
+from judge.records import Vote
 from pipeline.context import Run
 from pipeline.stage import Stage
 from pipeline.stage_generate import prompts_digest

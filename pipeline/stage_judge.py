@@ -31,7 +31,7 @@ def _inputs(run: Run) -> dict[str, str]:
 
 def say_plan(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> VotePlan:
     """Say, per principle, how many votes are to be asked."""
-    plan = plan_votes(pairs, run.constitution, judge, store)
+    plan = plan_votes(pairs, run.constitution, judge, store, run.retry_failed)
     run.console.say(f"  {plan.wanted} votes wanted, {plan.wanted - plan.to_ask} stored, {plan.to_ask} to ask")
     if 0 < plan.to_ask < plan.wanted:
         for row in plan.principles:
@@ -44,7 +44,7 @@ def say_plan(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) 
 def ask_votes(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> JudgeCount:
     """Say the plan, then ask what it says."""
     plan = say_plan(run, pairs, judge, store)
-    return judge_pairs(pairs, run.constitution, judge, store, run.console.tick, plan.wanted)
+    return judge_pairs(pairs, run.constitution, judge, store, run.console.tick, plan.wanted, run.retry_failed)
 
 
 def _execute(run: Run) -> list[str]:
@@ -83,8 +83,9 @@ def read_account(run: Run) -> dict[str, Any]:
 
 
 def _unfinished(run: Run) -> str | None:
-    failed = read_account(run)["count"]["to_ask_again"]
-    return f"{failed} failed votes are asked again" if failed else None
+    account = read_account(run)
+    again = account["states"]["failed"] if run.retry_failed else account["count"]["to_ask_again"]
+    return f"{again} failed votes are asked again" if again else None
 
 
 JUDGE = Stage(

@@ -65,6 +65,14 @@ def completion(text: str | None, finish: str = "stop", **choice: Any) -> Reply:
     )
 
 
+def canary_code(request: Received) -> str | None:
+    """What a server that constrains answers to the canary's questions; None for any other request."""
+    form = request.body.get("response_format", {}).get("json_schema", {})
+    if form.get("name") != "Canary":
+        return None
+    return json.dumps({"code": form["schema"]["properties"]["code"]["enum"][0]})
+
+
 @contextmanager
 def scripted(answer: Callable[[Received], Reply]) -> Iterator[Scripted]:
     """A server on a free port of this machine that answers every POST by `answer`, in threads."""

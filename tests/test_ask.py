@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from constitution.errors import ModelError
 from constitution.model import Constitution, Principle
 from constitution.progress import Tick
 from constitution.store import Store
 from generate.records import Message
 from judge.ask import collect_votes, judge_pairs, plan_votes
-from judge.interface import Ask, Judge, Showing
+from judge.interface import Ask, Judge, Showing, Stopped
 from judge.records import Vote
 from tests.conftest import REPOSITORY
 from tests.judge_child import BATCH_PAIRS, PAIRS, Watched
@@ -152,30 +153,65 @@ def test_progress_counts_votes_to_the_end(store: Store[Vote]) -> None:
 class Moody(Watched):
     """Fails, or abstains, on chosen principles; answers the others for real."""
 
-    def __init__(self, judge: Judge, states: dict[str, str]) -> None:
+    def __init__(self, judge: Judge, states: dict[str, str], reason: str) -> None:
         super().__init__(judge, BATCH_PAIRS)
-        self.states = states
+        self.states, self.reason = states, reason
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
         """The real votes, but for those."""
         found = super().vote(asks)
         for i, ask in enumerate(asks):
             if state := self.states.get(ask.principle.id):
-                found[i] = Vote.model_validate({"request": ask.request.model_dump(), "state": state, "reason": "mood"})
+                fields = {"request": ask.request.model_dump(), "state": state, "reason": self.reason}
+                found[i] = Vote.model_validate(fields)
         return found
 
 
-def test_failed_votes_are_stored_and_asked_again_abstentions_are_not(store: Store[Vote]) -> None:
+def test_votes_lost_on_the_way_are_stored_and_asked_again_abstentions_are_not(store: Store[Vote]) -> None:
     constitution, pairs = a_constitution(PRINCIPLES[:3]), some_pairs(PAIRS)
-    moody = Moody(rules_judge(constitution), {"brief": "failed", "no-lists": "abstain"})
+    moody = Moody(rules_judge(constitution), {"brief": "failed", "no-lists": "abstain"}, "timeout")
     count = judge_pairs(pairs, constitution, moody, store)
     assert count.states == {"failed": PAIRS, "abstain": PAIRS, "valid": PAIRS}
-    assert count.reasons == {"mood": 2 * PAIRS}
+    assert (count.reasons, count.to_ask_again) == ({"timeout": 2 * PAIRS}, PAIRS)
     row = plan_votes(pairs, constitution, moody, store).principles[0]
     assert (row.stored, row.to_ask, row.failed_before) == (0, PAIRS, PAIRS)
     judge = watched(constitution)
     assert judge_pairs(pairs, constitution, judge, store).states == {"abstain": PAIRS, "valid": 2 * PAIRS}
     assert Counter(ask.principle.id for ask in judge.asked) == {"brief": PAIRS}
+
+
+def test_an_answer_that_was_no_verdict_is_asked_again_only_on_demand(store: Store[Vote]) -> None:
+    constitution, pairs = a_constitution(PRINCIPLES[:3]), some_pairs(PAIRS)
+    moody = Moody(rules_judge(constitution), {"brief": "failed", "no-lists": "abstain"}, "prose")
+    assert judge_pairs(pairs, constitution, moody, store).to_ask_again == 0
+    assert plan_votes(pairs, constitution, moody, store).to_ask == 0
+    assert judge_pairs(pairs, constitution, watched(constitution), store).asked == 0
+    assert plan_votes(pairs, constitution, moody, store, retry_failed=True).to_ask == PAIRS
+    judge = watched(constitution)
+    count = judge_pairs(pairs, constitution, judge, store, retry_failed=True)
+    assert count.states == {"abstain": PAIRS, "valid": 2 * PAIRS}
+    assert Counter(ask.principle.id for ask in judge.asked) == {"brief": PAIRS}
+
+
+class Dying(Watched):
+    """Answers half of its third batch and then cannot go on."""
+
+    def vote(self, asks: Sequence[Ask]) -> list[Vote]:
+        """The real votes, until then."""
+        votes = super().vote(asks)
+        if self.batches == 3:
+            raise Stopped(votes[: len(votes) // 2], ModelError("the server is gone"))
+        return votes
+
+
+def test_a_judge_that_cannot_go_on_loses_no_vote_that_it_gave(store: Store[Vote]) -> None:
+    constitution, pairs = a_constitution(PRINCIPLES[:3]), some_pairs(PAIRS)
+    with pytest.raises(ModelError, match="the server is gone"):
+        judge_pairs(pairs, constitution, Dying(rules_judge(constitution), BATCH_PAIRS), store)
+    given = len(store)
+    assert given == BATCH_PAIRS * FOR_ALL * 2 + BATCH_PAIRS * FOR_ALL // 2
+    count = judge_pairs(pairs, constitution, watched(constitution), store)
+    assert (count.asked, count.stored, count.states) == (PAIRS * FOR_ALL - given, given, {"valid": PAIRS * FOR_ALL})
 
 
 def test_every_part_of_a_question_is_in_its_key() -> None:

@@ -29,7 +29,7 @@ from judge.records import Vote
 from pipeline.load import load_run
 from pipeline.run import run_pipeline
 from tests.runs import write_run
-from tests.serving import Received, Reply, completion, free_port, scripted
+from tests.serving import Received, Reply, canary_code, completion, free_port, scripted
 from tests.test_llm_judge import CONSTITUTION, PAIRS, judge_on, votes_of
 
 CANARY = "sk-canary-0123456789"
@@ -180,7 +180,7 @@ def test_a_key_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch, b
 def test_a_refused_key_names_its_variable_and_is_never_shown() -> None:
     echo = Reply({"error": {"message": f"Incorrect API key provided: {CANARY}", "code": "invalid_api_key"}}, 401)
     with scripted(lambda request: echo) as server:
-        message = failure(lambda: engine_at(server.url).read_choices(QUESTION, ["A", "B"]))
+        message = failure(lambda: engine_at(server.url).sample(QUESTION, 1, Sampling(), seed=0))
     assert message.endswith("refuses the key (401): check the environment variable OPENAI_API_KEY")
 
 
@@ -205,7 +205,7 @@ def test_too_many_requests_are_tried_again_by_the_client() -> None:
 
 def test_nobody_there_or_too_slow_or_no_such_server() -> None:
     url = f"http://127.0.0.1:{free_port()}/v1"
-    assert failure(lambda: engine_at(url).read_choices(QUESTION, ["A", "B"])) == (
+    assert failure(lambda: engine_at(url).sample(QUESTION, 1, Sampling(), seed=0)) == (
         f"no server can be reached at {url}: start it, or check `base_url`"
     )
 
@@ -224,8 +224,10 @@ def test_nobody_there_or_too_slow_or_no_such_server() -> None:
 
 def test_without_log_probabilities_direct_is_refused_and_says_what_to_do() -> None:
     with scripted(lambda request: completion("A", "length")) as server:
-        message = failure(lambda: engine_at(server.url).read_choices(QUESTION, ["A", "B"]))
-    assert message.endswith("use `readout: reasoned`")
+        found = engine_at(server.url).read_choices(QUESTION, ["A", "B"])[0].failure
+    assert found is not None
+    assert found.stops
+    assert found.said.endswith("use `readout: reasoned`")
 
 
 def test_a_server_that_ignores_the_constraint_may_not_judge(store: Store[Vote]) -> None:
@@ -247,19 +249,17 @@ def test_top_k_is_refused() -> None:
 
 
 @pytest.mark.parametrize("finish", ["content_filter", "tool_calls"])
-@pytest.mark.parametrize(("readout", "reason"), [("direct", "no_label_mass"), ("reasoned", "empty")])
-def test_an_answer_withheld_is_a_failed_vote_never_a_tie(
-    store: Store[Vote], finish: str, readout: str, reason: str
-) -> None:
+@pytest.mark.parametrize("readout", ["direct", "reasoned"])
+def test_an_answer_withheld_is_a_failed_vote_never_a_tie(store: Store[Vote], finish: str, readout: str) -> None:
     def withhold(request: Received) -> Reply:
-        if "sea" in request.question:
-            return completion('{"constrained":"yes"}')
+        if code := canary_code(request):
+            return completion(code)
         return completion('{"rationale":"x","verdict":"A"}', finish)
 
     with scripted(withhold) as server:
         judge = judge_on(engine_at(server.url), readout=readout)
         votes = votes_of(judge, store)
-    assert {(vote.state, vote.reason, vote.logit) for vote in votes} == {("failed", reason, None)}
+    assert {(vote.state, vote.reason, vote.logit) for vote in votes} == {("failed", "refused", None)}
     assert label_pair(PAIRS[0], {"brief": tuple(votes[:2])}, CONSTITUTION, judge).p is None
 
 

@@ -16,8 +16,9 @@ from generate.open import open_engine
 from generate.records import Message
 from generate.served import served_model
 from generate.settings import OpenAiEngine, TransformersEngine
+from judge.canary import canary_schema
 from judge.records import Vote
-from judge.verdict import Canary, Verdict
+from judge.verdict import Verdict
 from pipeline.run import run_pipeline
 from tests.runs import write_run
 from tests.serving import SERVED_AS, vllm_server
@@ -93,13 +94,14 @@ def test_samples_come_with_their_ends_and_counts(server: Engine) -> None:
 
 
 def test_json_keeps_to_the_schema(server: Engine) -> None:
-    for answer in server.complete_json(chat(*QUESTIONS), Canary, 48, seed=0):
+    canary = canary_schema("1a2b3c4d")
+    for answer in server.complete_json(chat(*QUESTIONS), canary, 48):
         assert answer.finish == "stop"
-        Canary.model_validate_json(answer.text)
-    (answer,) = server.complete_json(chat(LETTER), Verdict, 160, seed=0)
+        canary.model_validate_json(answer.text)
+    (answer,) = server.complete_json(chat(LETTER), Verdict, 160)
     assert answer.finish == "stop"
     Verdict.model_validate_json(answer.text)
-    (cut,) = server.complete_json(chat(LETTER), Verdict, 4, seed=0)
+    (cut,) = server.complete_json(chat(LETTER), Verdict, 4)
     assert (cut.finish, cut.tokens) == ("length", 4)
 
 
@@ -124,10 +126,12 @@ def test_a_wrong_name_and_a_prompt_too_long_are_said_in_one_sentence(server: Eng
     settings = OpenAiEngine(type="openai", base_url=url)
     wrong = open_engine("server", settings, served_model("no-such-model", settings, None))
     with pytest.raises(ModelError, match=r"does not know the model `no-such-model` \(The model `no-such-model`"):
-        wrong.read_choices(chat(LETTER), ["A", "B"])
+        wrong.sample(chat(LETTER), 1, Sampling(), seed=0)
     wrong.close()
-    with pytest.raises(ModelError, match=f"refused a request for `{SERVED_AS}`: 400, .*1024"):
-        server.read_choices(chat("Tell me about rivers. " * 800), ["A", "B"])
+    too_long, fits = server.read_choices(chat("Tell me about rivers. " * 800, LETTER), ["A", "B"])
+    assert too_long.failure is not None
+    assert (too_long.failure.reason, too_long.failure.stops, fits.failure) == ("too_long", False, None)
+    assert f"refused a request for `{SERVED_AS}`: 400, " in too_long.failure.said
 
 
 def test_a_runs_second_judge_becomes_the_server_by_its_name(

@@ -182,7 +182,7 @@ def test_a_prompt_that_does_not_fit_is_named(engine: TransformersRunner) -> None
 def test_no_prompts_no_answers(engine: TransformersRunner) -> None:
     assert engine.sample([], 2, Sampling(), seed=0) == []
     assert engine.read_choices([], ["A", "B"]) == []
-    assert engine.complete_json([], Verdict, 8, seed=0) == []
+    assert engine.complete_json([], Verdict, 8) == []
 
 
 def test_constrained_answers_are_valid_and_alone_the_same(
@@ -190,16 +190,16 @@ def test_constrained_answers_are_valid_and_alone_the_same(
 ) -> None:
     monkeypatch.setenv("OUTLINES_CACHE_DIR", str(tmp_path / "outlines"))
     conversations = chat(*[PAIR + principle for principle in PRINCIPLES], *SHORT)
-    found = engine.complete_json(conversations, Verdict, 40, seed=0)
+    found = engine.complete_json(conversations, Verdict, 40)
     for conversation, completion in zip(conversations, found, strict=True):
         assert completion.finish == "stop"
         Verdict.model_validate_json(completion.text)
-        assert engine.complete_json([conversation], Verdict, 40, seed=0) == [completion]
+        assert engine.complete_json([conversation], Verdict, 40) == [completion]
     assert not (tmp_path / "outlines").exists(), "outlines must not keep a cache on disk"
 
 
 def test_a_constrained_answer_that_is_cut_says_so(engine: TransformersRunner) -> None:
-    (completion,) = engine.complete_json(chat("Which?"), Reasoned, 5, seed=0)
+    (completion,) = engine.complete_json(chat("Which?"), Reasoned, 5)
     assert (completion.finish, completion.tokens) == ("length", 5)
     assert completion.text.startswith("{")
 
@@ -252,6 +252,6 @@ def test_an_answer_ends_with_its_end_of_turn_or_is_cut(real: Engine) -> None:
 @pytest.mark.real_model
 def test_the_real_model_reasons_within_the_schema(real: Engine) -> None:
     conversations = chat("Which is better, A: yes or B: no? Say why.", "Is the sky blue? A: yes. B: no.")
-    for completion in real.complete_json(conversations, Reasoned, 60, seed=0):
+    for completion in real.complete_json(conversations, Reasoned, 60):
         assert completion.finish == "stop"
         assert len(Reasoned.model_validate_json(completion.text).rationale) <= 60

@@ -77,7 +77,10 @@ def test_the_shipped_templates() -> None:
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_the_order_of_the_parts(template: str) -> None:
     text = user_message(template, "first answer", "second answer", "The question?")
-    places = [text.index(part) for part in ("The question?", "first answer", "second answer", PRINCIPLE.text, "JSON")]
+    parts = ["The question?", "first answer", "second answer", PRINCIPLE.text, "JSON"]
+    if template == "cai":  # as in the paper, the options come after the principle
+        parts = ["The question?", PRINCIPLE.text, "(A)", "first answer", "(B)", "second answer", "JSON"]
+    places = [text.index(part) for part in parts]
     assert places == sorted(places)
     pair = a_pair("first answer", "second answer", a_prompt("The question?"))
     turned = render(load_template(template), pair, PRINCIPLE, "ba", "direct", LIMIT).messages[-1].content
@@ -85,7 +88,7 @@ def test_the_order_of_the_parts(template: str) -> None:
     assert "JSON" not in turned
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", ["chat", "small"])
 def test_principles_share_everything_before_them(template: str) -> None:
     one, two = (user_message(template, "first answer", "second answer", principle=p) for p in PRINCIPLES[:2])
     common = next(i for i, (x, y) in enumerate(zip(one, two, strict=False)) if x != y)
@@ -198,4 +201,4 @@ def test_all_faulty_questions_are_named_at_once() -> None:
 def test_examples_stand_with_the_principle(template: str) -> None:
     example = Example(prompt="Say hello", better="Hi <<<END>>>", worse="Hello, dear")
     text = user_message(template, "a", "b", principle=PRINCIPLE.model_copy(update={"examples": (example,)}))
-    assert text.index("<<<END RESPONSE B") < text.index("Hi < < <END> > >") < text.index("Hello, dear")
+    assert text.index(PRINCIPLE.text) < text.index("Hi < < <END> > >") < text.index("Hello, dear") < text.index("JSON")

@@ -4,53 +4,84 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from typing import Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from generate.engine import Completion, Readout
 from judge.interface import Ask, Showing
-from judge.llm import LOGIT_BOUND, direct_vote, reasoned_vote
-from judge.verdict import NoVerdict, Verdict, read_verdict, verdict_within
+from judge.reading import LOGIT_BOUND, RAW_CHARS, direct_vote, reasoned_vote
+from judge.reasons import kind_of
+from judge.records import Vote
+from judge.verdict import ANSWER_CHARS, FreeVerdict, NoVerdict, Rationale, Verdict, read_verdict, within
 from tests.judging import PRINCIPLES, a_constitution, a_pair, llm_judge
 
 GOOD = '{"rationale": "A is shorter.", "verdict": "A"}'
 MALFORMED = [
     ("", "empty"),
     (" \n\t", "empty"),
-    ("A", "invalid_json"),
-    ("The better response is A.", "invalid_json"),
-    ("```json\n" + GOOD + "\n```", "invalid_json"),
-    ("Sure! " + GOOD, "invalid_json"),
+    ("A", "prose"),
+    ("Ａ", "prose"),  # full width
+    ("🅰", "prose"),
+    ("The better response is A.", "prose"),
+    ("Die erste Antwort ist besser: A.", "prose"),
+    ("回答Aの方が良いです。", "prose"),
+    ("NaN", "not_a_number"),
+    ("Sure! " + GOOD, "prose"),
+    ("<think>It is A.</think>" + GOOD, "prose"),
+    ("\ufeff" + GOOD, "prose"),
+    ("\u200b" + GOOD, "prose"),
+    ("I'm sorry, but I can't compare these.", "refused"),
+    ("I cannot help with that. A", "refused"),
+    ("As an AI, I have no preference.", "refused"),
+    ("```json\n" + GOOD + "\n```", "code_fence"),
+    ("```\nA\n```", "code_fence"),
     (GOOD + " I hope this helps.", "invalid_json"),
-    (GOOD + GOOD, "invalid_json"),
+    (GOOD + GOOD, "two_verdicts"),
+    (GOOD + "\n" + GOOD.replace('"A"', '"B"'), "two_verdicts"),
     ("{'rationale': 'x', 'verdict': 'A'}", "invalid_json"),
     ('{"rationale": "x", "verdict": "A",}', "invalid_json"),
     ('{"rationale": "x", "verdict": A}', "invalid_json"),
-    ('{"rationale": "x", "verdict": NaN}', "invalid_json"),
-    ('{"rationale": "x", "verdict": "A", "verdict": "B"}', "invalid_json"),
+    ('{"rationale": "x", "verdict": NaN}', "not_a_number"),
+    ('{"rationale": "x", "verdict": -Infinity}', "not_a_number"),
+    ('{"rationale": "x", "verdict": 1e999999}', "off_menu"),
+    ('{"rationale": "x", "verdict": "A", "verdict": "B"}', "duplicate_keys"),
+    ('{"rationale": "x", "verdict": "A", "verdict": "A"}', "duplicate_keys"),
     ('{"rationale": "line\nbreak", "verdict": "A"}', "invalid_json"),
     ('{"rationale": "cut', "invalid_json"),
-    ("[" * 100_000, "invalid_json"),
+    ("[" * 10_000, "invalid_json"),
+    ("[" * 100_000, "oversized"),
+    (json.dumps({"rationale": "x" * 10**6, "verdict": "A"}), "oversized"),
+    ('{"rationale": "x", "verdict": ' + "9" * 6_000 + "}", "invalid_json"),
     ("null", "wrong_schema"),
     ('"A"', "wrong_schema"),
     ("0.5", "wrong_schema"),
     ("[" + GOOD + "]", "wrong_schema"),
-    ("{}", "wrong_schema"),
+    ("{}", "no_verdict"),
+    ('{"rationale": "The verdict is A."}', "no_verdict"),
     ('{"verdict": "A"}', "wrong_schema"),
-    ('{"rationale": "x"}', "wrong_schema"),
     ('{"verdict": "A", "rationale": "decided first"}', "wrong_schema"),
     ('{"rationale": "x", "verdict": "A", "score": 9}', "wrong_schema"),
     ('{"rationale": "", "verdict": "A"}', "wrong_schema"),
     ('{"rationale": null, "verdict": "A"}', "wrong_schema"),
     ('{"rationale": ["x"], "verdict": "A"}', "wrong_schema"),
-    (json.dumps({"rationale": "x" * 301, "verdict": "A"}), "wrong_schema"),
-    ('{"Rationale": "x", "Verdict": "A"}', "wrong_schema"),
+    ('{"rationale": "\\ud800", "verdict": "A"}', "wrong_schema"),  # half a character
+    (json.dumps({"rationale": "x" * 301, "verdict": "A"}), "too_long_rationale"),
+    (json.dumps({"rationale": "x" * 301, "verdict": "C"}), "wrong_schema"),
+    ('{"Rationale": "x", "Verdict": "A"}', "no_verdict"),
     ('{"rationale": "x", "verdict": "C"}', "off_menu"),
     ('{"rationale": "x", "verdict": "a"}', "off_menu"),
     ('{"rationale": "x", "verdict": " A"}', "off_menu"),
+    ('{"rationale": "x", "verdict": "(A)"}', "off_menu"),
+    ('{"rationale": "x", "verdict": "A\u200b"}', "off_menu"),
+    ('{"rationale": "x", "verdict": "Ａ"}', "off_menu"),
+    ('{"rationale": "x", "verdict": "🅰️"}', "off_menu"),
     ('{"rationale": "x", "verdict": "A or B"}', "off_menu"),
     ('{"rationale": "x", "verdict": "tie"}', "off_menu"),
+    ('{"rationale": "x", "verdict": "neither"}', "off_menu"),
     ('{"rationale": "x", "verdict": null}', "off_menu"),
     ('{"rationale": "x", "verdict": 0}', "off_menu"),
     ('{"rationale": "x", "verdict": ["A"]}', "off_menu"),
@@ -67,7 +98,34 @@ def an_ask() -> Ask:
 def test_a_malformed_answer_fails_with_its_reason(text: str, reason: str) -> None:
     assert read_verdict(text, "stop") == NoVerdict(reason)
     vote = reasoned_vote(an_ask(), Completion(text, "stop", 7, 50), 0.8)
-    assert (vote.state, vote.reason, vote.logit, vote.raw) == ("failed", reason, None, text)
+    assert (vote.state, vote.reason, vote.logit) == ("failed", reason, None)
+    assert vote.raw is not None
+    assert vote.raw == text or len(vote.raw) < RAW_CHARS + 100 < len(text)
+    assert Vote.model_validate_json(vote.model_dump_json()) == vote
+
+
+def test_no_answer_takes_long() -> None:
+    """A megabyte of anything, and whatever is just short enough to be parsed."""
+    pieces = ["[", "{", '{"a":', '"', "\\", "9", "A", "```", GOOD, "I'm sorry ", " ", "\U0001f170", "((((", "[{"]
+    started = time.perf_counter()
+    for piece in pieces:
+        for size in (ANSWER_CHARS, 10**6):
+            assert isinstance(read_verdict((piece * size)[:size], "stop"), NoVerdict)
+    assert time.perf_counter() - started < 2
+
+
+def test_half_a_character_from_a_server_can_be_stored() -> None:
+    vote = reasoned_vote(an_ask(), Completion("well \ud83c", "stop", 7, 50), 0.8)
+    assert Vote.model_validate_json(vote.model_dump_json()).raw == "well ?"
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps))
+def test_whatever_is_no_verdict_is_a_failure(text: str) -> None:
+    vote = reasoned_vote(an_ask(), Completion(text, "stop", 7, 50), 0.8)
+    assert (vote.state, vote.logit) == ("failed", None)
+    assert vote.reason is not None
+    Vote.model_validate_json(vote.model_dump_json())
 
 
 @pytest.mark.parametrize("text", [GOOD[:n] for n in range(1, len(GOOD))])
@@ -115,10 +173,40 @@ def test_direct_read_out(
 
 
 def test_a_shorter_rationale_can_be_asked_and_is_then_required() -> None:
-    asked = verdict_within(10)
+    asked = within(Verdict, 10)
     assert asked.model_json_schema()["properties"]["rationale"]["maxLength"] == 10
     assert list(asked.model_json_schema()["properties"]) == ["rationale", "verdict"]
     short, long = '{"rationale": "short", "verdict": "A"}', '{"rationale": "eleven char", "verdict": "A"}'
     assert isinstance(read_verdict(short, "stop", asked), Verdict)
-    assert read_verdict(long, "stop", asked) == NoVerdict("wrong_schema")
+    assert read_verdict(long, "stop", asked) == NoVerdict("too_long_rationale")
     assert isinstance(read_verdict(long, "stop"), Verdict)
+
+
+def test_an_abstention_is_a_state_of_its_own_and_only_where_it_is_allowed() -> None:
+    text = '{"rationale": "They are alike.", "verdict": "neither"}'
+    vote = reasoned_vote(an_ask(), Completion(text, "stop", 7, 50), 0.8, within(FreeVerdict, 300))
+    assert (vote.state, vote.reason, vote.logit, vote.rationale) == ("abstain", "neither", None, "They are alike.")
+    assert vote.settled
+    assert kind_of("neither") == "abstained"
+    assert reasoned_vote(an_ask(), Completion(text, "stop", 7, 50), 0.8).reason == "off_menu"
+
+
+def test_reasons_alone_are_read_by_their_own_type() -> None:
+    asked = within(Rationale, 20)
+    assert read_verdict('{"rationale": "It is shorter."}', "stop", asked) == asked(rationale="It is shorter.")
+    assert read_verdict(GOOD, "stop", asked) == NoVerdict("wrong_schema")
+    assert read_verdict('{"rationale": "cut', "length", asked) == NoVerdict("truncated")
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("timeout", "transport"), ("busy", "transport"), ("server_error", "transport"), ("too_long", "too_long"),
+        ("refused", "refused"), ("truncated", "truncated"), ("prose", "invalid"), ("no_label_mass", "invalid"),
+    ],
+)  # fmt: skip
+def test_reasons_have_kinds_and_only_transport_is_asked_again(reason: str, kind: str) -> None:
+    vote = Vote(request=an_ask().request, state="failed", reason=reason)
+    assert kind_of(reason) == kind
+    assert vote.settled == (kind != "transport")
+    assert vote.worth_retrying

@@ -13,11 +13,9 @@ from constitution.record import Record
 from judge.audit.cells import Cell, by_order, floats, log_length
 from judge.labels import probability
 from judge.length_slope import length_slope
-from judge.records import NOT_RECORDED, Vote
+from judge.reasons import NOT_RECORDED, kind_of
+from judge.records import Vote
 from judge.resampling import Score, mean_score, nothing, share_score
-
-REFUSED = ("refused", "content_filter", "empty")
-"""Reasons by which a judge declines to answer; an answer withheld by a server comes back empty."""
 
 
 class VoteFacts(Record):
@@ -96,11 +94,8 @@ def vote_facts(cells: Sequence[Cell]) -> VoteFacts:
 
 
 def _failure(vote: Vote) -> str | None:
-    if vote.state != "failed" or vote.reason == NOT_RECORDED:
-        return None
-    if vote.reason == "truncated":
-        return "truncated"
-    return "refused" if vote.reason in REFUSED else "invalid"
+    """The kind of a failure (see judge/reasons.py): `invalid`, `refused`, `truncated`, or nothing that it did."""
+    return kind_of(vote.reason or "") if vote.state == "failed" else None
 
 
 def _share(votes: Sequence[tuple[str, Vote]], hit: Callable[[Vote], bool]) -> Score:
