@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from generate.engine import ModelRef
 from generate.records import Message
 from tests.training import LORA, PRINCIPLES, make_pairs, save_tiny_model
 from train.loop import train
-from train.records import TrainPair, TrainSummary
+from train.records import TrainItem, TrainPair, TrainSummary
 from train.reference import ReferenceLogps
 from train.schedule import learning_rate, split, step_pairs
 from train.settings import LoraSettings, TrainSettings
@@ -51,7 +51,7 @@ def one_thread() -> Iterator[None]:
 
 
 def run(
-    folder: Path, model: ModelRef, pairs: list[TrainPair] | None = None, seed: int = 5, **changes: object
+    folder: Path, model: ModelRef, pairs: Sequence[TrainItem] | None = None, seed: int = 5, **changes: object
 ) -> Outcome:
     ticks: list[Tick] = []
     settings = TrainSettings(**(SETTINGS.model_dump(exclude_unset=True) | changes))
@@ -60,7 +60,8 @@ def run(
     with Store(folder / "references.sqlite", ReferenceLogps) as store:
         summary = train(pairs or make_pairs(20), model, settings, seed, out, metrics, store, ticks.append)
     lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    return Outcome(summary, lines, load_file(out / "adapter" / "adapter_model.safetensors"), ticks)
+    weights = out / "adapter" / "adapter_model.safetensors" if settings.lora else out / "model.safetensors"
+    return Outcome(summary, lines, load_file(weights), ticks)
 
 
 def test_the_golden_trajectory(tmp_path: Path, model: ModelRef) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from train.checkpoint import NAME
 from train.loop import train
 from train.records import TrainSummary
 from train.reference import ReferenceLogps
-from train.settings import TrainSettings
+from train.settings import EarlyStop, TrainSettings
 
 STEPS = 9
 SETTINGS = TrainSettings(
@@ -41,7 +42,13 @@ class Kill(NamedTuple):
     count: int
 
 
-def run(folder: Path, model: ModelRef, kill: Kill | None = None, seed: int = 5) -> TrainSummary:
+def run(
+    folder: Path,
+    model: ModelRef,
+    kill: Kill | None = None,
+    seed: int = 5,
+    settings: TrainSettings = SETTINGS,
+) -> TrainSummary:
     """One training in `folder`; the process dies at `kill`."""
     torch.set_num_threads(1)
     seen = 0
@@ -67,18 +74,18 @@ def run(folder: Path, model: ModelRef, kill: Kill | None = None, seed: int = 5) 
     try:
         with Store(folder / "references.sqlite", ReferenceLogps) as store:
             return train(
-                make_pairs(15), model, SETTINGS, seed, folder / "policy", folder / "metrics.jsonl", store, watched_tick
+                make_pairs(15), model, settings, seed, folder / "policy", folder / "metrics.jsonl", store, watched_tick
             )
     finally:
         os.replace = rename
 
 
-def killed_run(folder: Path, model: ModelRef, kill: Kill) -> None:
+def killed_run(folder: Path, model: ModelRef, kill: Kill, settings: TrainSettings = SETTINGS) -> None:
     """The same in a process of its own, which must die."""
     context = multiprocessing.get_context("forkserver")
     # What takes long to import is imported once, by the server that the children are forked from.
     context.set_forkserver_preload(["tests.training", "train.loop", "peft", "transformers.models.llama"])
-    child = context.Process(target=run, args=(folder, model, kill))
+    child = context.Process(target=run, args=(folder, model, kill, 5, settings))
     child.start()
     child.join(timeout=120)
     assert child.exitcode == -signal.SIGKILL
@@ -103,9 +110,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, model: ModelRef) -> Pa
     return folder
 
 
-def assert_same_end(folder: Path, undisturbed: Path, model: ModelRef) -> None:
-    summary = run(folder, model)
-    expected = run(undisturbed, model)
+def assert_same_end(folder: Path, undisturbed: Path, model: ModelRef, settings: TrainSettings = SETTINGS) -> None:
+    summary = run(folder, model, settings=settings)
+    expected = run(undisturbed, model, settings=settings)
     assert summary.model_copy(update={"policy": expected.policy}) == expected
     assert contents(folder) == contents(undisturbed)
     assert not (folder / "policy" / NAME).exists()
@@ -137,6 +144,34 @@ def test_killed_again_and_again(tmp_path: Path, undisturbed: Path, model: ModelR
     for kill in (Kill("training", 5), Kill("training", 3), Kill("rename", 1), Kill("training", 1)):
         killed_run(folder, model, kill)
     assert_same_end(folder, undisturbed, model)
+
+
+class Life(NamedTuple):
+    """A policy's settings, and how many of its runs are killed."""
+
+    kills: int
+    changes: dict[str, Any]
+
+
+FULL = {"lora": None, "learning_rate": 1e-3}
+LIVES = {
+    "adapter": Life(20, {}),
+    "all weights": Life(4, FULL | {"loss": "hinge"}),
+    "mixed, early stop": Life(4, FULL | {"dtype": "mixed", "early_stop": EarlyStop(patience=1), "log_every": 5}),
+    "bfloat16, kto": Life(4, {"dtype": "bfloat16", "loss": "kto"}),
+}
+
+
+@pytest.mark.parametrize("life", LIVES.values(), ids=LIVES)
+def test_killed_many_times_at_random_steps(tmp_path: Path, model: ModelRef, life: Life) -> None:
+    """One to five steps before each SIGKILL; the run that is left alone then ends as the one that nothing disturbed."""
+    changes = {"epochs": 2 + 34 * life.kills // 20, "checkpoint_every": 2, "heldout_fraction": 0.1} | life.changes
+    settings = TrainSettings(**(SETTINGS.model_dump(exclude_unset=True) | changes))
+    draw = random.Random(20)
+    run(tmp_path / "undisturbed", model, settings=settings)
+    for _ in range(life.kills):
+        killed_run(tmp_path / "killed", model, Kill("training", draw.randint(1, 5)), settings)
+    assert_same_end(tmp_path / "killed", tmp_path / "undisturbed", model, settings)
 
 
 def test_a_continued_run_does_not_repeat_steps(tmp_path: Path, model: ModelRef) -> None:

@@ -66,11 +66,6 @@ def our_gradient(model: ModelRef, out: Path, layout: Layout) -> Gradient:
     trainee = Trainee(
         move(make_trainable(reference, KTO.lora, seed=1), SEED), known, pair_loss(KTO), layout, row_tokens=200
     )
-    if layout == "shared":
-        from train import attention
-
-        attention.register()
-        reference.model.set_attn_implementation(attention.NAME)
     z = baseline(trainee, strangers)
     assert z > 0.01, "a baseline of 0 would not be told from none"
     moved = backward(trainee, tokens, z)

@@ -14,8 +14,19 @@ from collections.abc import Sequence
 import torch
 
 from constitution.errors import DataError
+from train.schedule import Split
 from train.step import Trainee, forward, rows_of
 from train.tokens import TokenPair
+
+
+def baseline_pairs(parts: Split, max_length: int) -> list[TokenPair]:
+    """The mismatched pairs of the training set, then those of the held-out set, each in its order.
+
+    Training pairs get answers of training pairs only; held-out ones may get some of either.
+    """
+    return (
+        mismatched(parts.train, max_length) + mismatched([*parts.train, *parts.heldout], max_length)[len(parts.train) :]
+    )
 
 
 def mismatched(pairs: Sequence[TokenPair], max_length: int) -> list[TokenPair]:

@@ -22,10 +22,10 @@ MODEL_TYPES = frozenset({"llama", "mistral", "qwen2"})
 
 
 def can_fuse(policy: Policy) -> bool:
-    """Whether it is such a decoder, and frozen but for adapters: other weights get no gradient here."""
+    """Whether it is such a decoder, frozen but for adapters (other weights get no gradient here), in one dtype."""
     config = policy.model.config.get_text_config()
     known = config.model_type in MODEL_TYPES and config.hidden_act == "silu"
-    return known and not policy.body.embed_tokens.weight.requires_grad
+    return known and not policy.mixed and not policy.body.embed_tokens.weight.requires_grad
 
 
 def fused_states(body: Any, rows: Rows) -> Tensor:

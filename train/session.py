@@ -11,7 +11,7 @@ from constitution.identity import digest
 from constitution.progress import Progress
 from constitution.store import Store
 from generate.engine import ModelRef
-from train.baseline import mismatched
+from train.baseline import baseline_pairs
 from train.checkpoint import Standing
 from train.layout import choose_layout
 from train.losses import pair_loss
@@ -79,7 +79,7 @@ def prepare(job: Job, references: Store[ReferenceLogps], progress: Progress) -> 
         raise DataError(f"no pair to train on: {len(job.pairs)} given{', ' if reasons else ''}{reasons}")
     check_suits(loss, settings, parts)
     choice = choose_layout(reference, tokenised.pairs)
-    strangers = [tokens for part in parts if loss.singles and part for tokens in mismatched(part, settings.max_length)]
+    strangers = baseline_pairs(parts, settings.max_length) if loss.singles else []
     # Without a reference in the loss, only the change on held-out pairs is compared with it.
     read = [*tokenised.pairs, *strangers] if loss.reference else parts.heldout
     known = reference_logps(reference, read, job.model, choice.layout, settings, references, progress)
