@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,8 +63,8 @@ def probing(run: Run, settings: AuditSettings, pairs: Sequence[Pair], judge: Jud
     principles = [p for p in run.constitution.principles if kind_of(run, p) != "recorded"]
     asked = with_principles(run.constitution, principles)
     sample = sample_pairs(pairs, settings.pairs, run.config.seed)
-    opposite = _seen(judge, sample, asked, negations(asked, settings.negations))
-    null = _seen(judge, sample, asked, [null_principle(principle) for principle in principles])
+    opposite = _seen(judge, sample, asked, negations(asked, settings.negations), settings.negations)
+    null = _seen(judge, sample, asked, [null_principle(principle) for principle in principles], ())
     left_out: dict[str, str] = {}
     if not principles:
         left_out = dict.fromkeys(settings.probes, RECORDED_ONLY)
@@ -75,12 +75,18 @@ def probing(run: Run, settings: AuditSettings, pairs: Sequence[Pair], judge: Jud
     return Probing(sample, asked, with_principles(asked, opposite), with_principles(asked, null), left_out)
 
 
-def _seen(judge: Judge, pairs: Sequence[Pair], constitution: Constitution, new: Sequence[Principle]) -> list[Principle]:
-    """The altered principles that make a difference to what the judge is shown."""
+def _seen(
+    judge: Judge,
+    pairs: Sequence[Pair],
+    constitution: Constitution,
+    new: Sequence[Principle],
+    given: Collection[str],
+) -> list[Principle]:
+    """The altered principles that make a difference to what the judge is shown, and those that the user `given`."""
     found = []
     for old, altered in zip(constitution.principles, new, strict=True):
         pair = next((pair for pair in pairs if old.applies_to(pair.prompt.tags)), None)
-        if pair is not None and seen_by(judge, pair, old, altered):
+        if pair is not None and (old.id in given or seen_by(judge, pair, old, altered)):
             found.append(altered)
     return found
 

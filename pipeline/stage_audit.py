@@ -14,10 +14,14 @@ from constitution.files import write_atomically
 from constitution.identity import digest, file_digest, seed_from
 from generate.records import Pair
 from judge.audit.card import CARD_VERSION, About, Card, make_card
-from judge.audit.cells import collect_cells
+from judge.audit.cells import Cell, collect_cells
+from judge.audit.gold import Calibrated
 from judge.audit.measure import Asked
 from judge.audit.probes import Asker
 from judge.audit.settings import AuditSettings
+from judge.calibration import calibration_inputs
+from judge.interface import Judge
+from judge.labels import Preference, view
 from judge.opinions import OPINIONS_FILE
 from pipeline.audit_asks import ask_probes, gold_folder, kind_of, planned_votes, probing, read_gold
 from pipeline.context import Run
@@ -62,6 +66,7 @@ def _inputs(run: Run) -> dict[str, str]:
         "constitution": run.constitution.key,
         "audit settings": digest("audit", version=CARD_VERSION, settings=_asking(settings), seed=run.config.seed),
         "gold": file_digest(gold / OPINIONS_FILE) if gold and (gold / OPINIONS_FILE).exists() else "none",
+        **calibration_inputs(run.calibration),
     }
 
 
@@ -96,8 +101,22 @@ def make_run_card(run: Run) -> Card:
             gold = read_gold(run, settings, folder)
             run.console.say(f"  {len(gold.pairs)} pairs with gold")
             cells = Asker(judge, store, run.console.tick).cells(gold.pairs, run.constitution)
-            asked = asked._replace(gold_cells=cells, gold=gold.gold)
+            asked = asked._replace(gold_cells=cells, gold=gold.gold, calibrated=_calibrated(run, judge))
     return make_card(_about(run, settings, left_out), run.constitution, judge, asked, settings)
+
+
+def _calibrated(run: Run, judge: Judge) -> Calibrated | None:
+    """What the judge's calibration makes of a cell; None where it has none."""
+    calibration = run.calibration
+    if calibration is None:
+        return None
+
+    def logit(cell: Cell) -> float:
+        found = view(cell.votes, cell.principle, judge, calibration)
+        assert isinstance(found, Preference), "only cells with a view are calibrated"
+        return found.logit
+
+    return logit
 
 
 def _about(run: Run, settings: AuditSettings | None, left_out: dict[str, str]) -> About:
@@ -133,6 +152,8 @@ def _execute(run: Run) -> list[str]:
 def card_lines(card: Card) -> list[str]:
     """The verdict and the gate, for a terminal."""
     lines = [f"judge `{card.about.judge}`: {words}" for words in card.words]
+    if card.figures.gold and card.figures.gold.published:
+        lines += [f"against gold, {name}: {value}" for name, value in card.figures.gold.published.items()]
     lines += [f"gate, {c.name}: {c.outcome.replace('_', ' ')}: {c.why}" for c in card.gate]
     return [*lines, "the judge passed" if card.passed else "the judge did NOT pass"]
 

@@ -30,16 +30,18 @@ class Gold(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One comparison with gold; p's are of `a`, NaN where the judge has no view."""
+    """One comparison with gold; p's are of the response that is first in its file, NaN without a view."""
 
     prompt: str
     gold: float
     p: float
     calibrated: float
     ab: float
+    """That response shown first."""
     ba: float
+    """That response shown second."""
     length: float
-    """ln(words a / words b)."""
+    """ln(its words / the other's words)."""
 
 
 class GoldFacts(Record):
@@ -111,7 +113,7 @@ def principle_rows(cells: Sequence[Cell], gold: Gold, alone: bool, calibrated: C
 
 def _row(cell: Cell, said: float, calibrated: Calibrated | None) -> Row:
     orders, logit = by_order(cell), cell.logit
-    return Row(
+    row = Row(
         prompt=cell.prompt,
         gold=said,
         p=math.nan if logit is None else probability(logit),
@@ -120,6 +122,13 @@ def _row(cell: Cell, said: float, calibrated: Calibrated | None) -> Row:
         ba=probability(-orders["ba"]) if "ba" in orders else math.nan,
         length=log_length(cell.pair),
     )
+    return row if cell.pair.a.index <= cell.pair.b.index else _turned(row)
+
+
+def _turned(row: Row) -> Row:
+    """The row with the responses' names exchanged: so that "first" is the first in the file that the pair is from."""
+    gold, p, calibrated = 1 - row.gold, 1 - row.p, 1 - row.calibrated
+    return Row(row.prompt, gold, p, calibrated, ab=1 - row.ba, ba=1 - row.ab, length=-row.length)
 
 
 def label_rows(cells: Sequence[Cell], gold: Gold, constitution: Constitution, judge: Judge) -> list[Row]:
