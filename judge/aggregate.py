@@ -24,8 +24,8 @@ class Heard(NamedTuple):
 
     shares: Sequence[Share]
     weights: Mapping[str, float]
-    draw: str | None
-    """What `random_principle` draws by: the same for both orders of the pair's responses."""
+    comparison: str | None
+    """The pair's identity whichever response stands first: what `random_principle` draws by."""
 
 
 class Outcome(NamedTuple):
@@ -99,15 +99,15 @@ def _by_random_principle(heard: Heard, rule: Aggregation) -> Outcome:
     Each principle in scope draws a number from the pair's content and its own id, and the first in an exponential race
     decides (Efraimidis and Spirakis 2006), so leaving one out changes only the pairs that it decided.
     """
-    assert heard.draw is not None, "nothing to draw by"
-    drawn = min((_arrival(heard.draw, i, weight), i) for i, weight in heard.weights.items() if weight > 0)[1]
+    assert heard.comparison is not None, "nothing to draw by"
+    drawn = min((_arrival(heard.comparison, i, weight), i) for i, weight in heard.weights.items() if weight > 0)[1]
     decided = [Outcome(share.p, None, (drawn,)) for share in heard.shares if share.principle == drawn]
     return decided[0] if decided else COVERAGE
 
 
-def _arrival(draw: str, principle: str, weight: float) -> float:
+def _arrival(comparison: str, principle: str, weight: float) -> float:
     """-log(u) / weight, u uniform in (0, 1) by content."""
-    u = (int(digest("draw", comparison=draw, principle=principle)[: DRAW_BITS // 4], 16) + 0.5) / 2**DRAW_BITS
+    u = (int(digest("draw", comparison=comparison, principle=principle)[: DRAW_BITS // 4], 16) + 0.5) / 2**DRAW_BITS
     return -math.log(u) / weight
 
 

@@ -61,7 +61,7 @@ class _Source(NamedTuple):
     pair_key: str
     judge: str
     calibration: str | None
-    draw: str | None
+    comparison: str | None
 
 
 class _Candidate(NamedTuple):
@@ -144,29 +144,24 @@ def label_pair(
         else:
             opinions[principle.id] = Opinion(found.p, found.position_bias)
     source = _Source(
-        pair.key, judge.digest, calibration.digest if calibration else None, _comparison(pair, constitution)
+        pair.key,
+        judge.digest,
+        calibration.digest if calibration else None,
+        digest("comparison", responses=sorted((pair.a.key, pair.b.key))),
     )
     return _aggregate(source, constitution, principles, opinions, missing)
-
-
-def _comparison(pair: Pair, constitution: Constitution) -> str | None:
-    """The pair's identity whichever response stands first, where the rule draws by it."""
-    if constitution.aggregation.rule != "random_principle":
-        return None
-    return digest("comparison", responses=sorted((pair.a.key, pair.b.key)))
 
 
 def relabel(label: Label, constitution: Constitution) -> Label:
     """The same votes under another constitution's weights and rule; principles that it lacks are left out.
 
     No vote is needed, so neither texts nor scopes may differ, and a principle that the label never saw stays out. The
-    shares are calibrated already. Only a label of the rule `random_principle` can be relabelled to that rule: it knows
-    what to draw by. Selection (`not_selected`) is not carried over: call `select_best_worst` again.
+    shares are calibrated already. Selection (`not_selected`) is not carried over: call `select_best_worst` again.
     """
     opinions = {share.principle: Opinion(share.p, share.position_bias) for share in label.shares}
     missing = dict(label.missing)
     principles = [p for p in constitution.principles if p.id in opinions or p.id in missing]
-    source = _Source(label.pair_key, label.judge, label.calibration, label.draw)
+    source = _Source(label.pair_key, label.judge, label.calibration, label.comparison)
     return _aggregate(source, constitution, principles, opinions, missing)
 
 
@@ -186,7 +181,7 @@ def _aggregate(
         if i in opinions
     )
     rule = constitution.aggregation
-    found = aggregate(Heard(shares, weights, source.draw), rule)
+    found = aggregate(Heard(shares, weights, source.comparison), rule)
     return Label(
         pair_key=source.pair_key,
         constitution=constitution.key,
@@ -196,7 +191,7 @@ def _aggregate(
         p=found.p,
         reason=found.reason,
         decided_by=found.decided_by,
-        draw=source.draw,
+        comparison=source.comparison,
         shares=shares,
         missing=tuple((i, missing[i]) for i in sorted(weights) if i in missing),
     )

@@ -122,8 +122,8 @@ class Label(Record):
     is one."""
     decided_by: tuple[str, ...] = ()
     """The principles that decided alone, for rules `priority`, `veto` and `random_principle`."""
-    draw: str | None = None
-    """What `random_principle` drew by; None for other rules."""
+    comparison: str | None = None
+    """The pair's identity whichever of its responses stands first: what the rule `random_principle` draws by."""
     shares: tuple[Share, ...] = ()
     """The principles that voted; for `weighted_mean`, p is exactly the sum of weight * p."""
     missing: tuple[tuple[str, str], ...] = ()

@@ -135,7 +135,7 @@ def constitution_check(
         check = f"check {principle.check.type}" if principle.check else "no check: needs an llm judge"
         scope = f"prompts tagged {', '.join(principle.scope)}" if principle.scope else "every prompt"
         typer.echo(
-            f"  {principle.id}: {principle.weight / weight:.0%} of the label, {principle.axis}, {scope}, {check}"
+            f"  {principle.id}: {principle.weight / weight:.0%} of the weight, {principle.axis}, {scope}, {check}"
         )
 
 

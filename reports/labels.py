@@ -11,6 +11,7 @@ from constitution.identity import seed_from
 from constitution.model import Constitution, Principle
 from constitution.record import Record
 from generate.records import Pair
+from judge.labels import relabel
 from judge.records import Label, Share, Vote
 from reports.settings import BehaviourSettings
 from reports.statistics import Interval, paired_bootstrap
@@ -81,9 +82,8 @@ def label_statistics(
     states: dict[str, Counter[str]] = defaultdict(Counter)
     for vote in votes:
         states[vote.request.principle_key][vote.state] += 1
-    total = sum(principle.weight for principle in constitution.principles)
     rows = [
-        _principle_row(principle, principle.weight / total, states[principle.key], labels, prompt_of, settings, seed)
+        _principle_row(principle, constitution, states[principle.key], labels, prompt_of, settings, seed)
         for principle in constitution.principles
     ]
     return LabelStatistics(
@@ -96,7 +96,7 @@ def label_statistics(
 
 def _principle_row(
     principle: Principle,
-    weight: float,
+    constitution: Constitution,
     states: Mapping[str, int],
     labels: Sequence[Label],
     prompt_of: Mapping[str, str],
@@ -112,7 +112,7 @@ def _principle_row(
     ]
     return PrincipleStatistics(
         id=principle.id,
-        weight=weight,
+        weight=principle.weight / sum(p.weight for p in constitution.principles),
         valid=states.get("valid", 0),
         abstained=states.get("abstain", 0),
         failed=states.get("failed", 0),
@@ -122,7 +122,7 @@ def _principle_row(
         strength=float(np.abs(2 * p_N - 1).mean()) if heard else None,
         compared=len(same_side),
         agrees=float(np.mean(same_side)) if same_side else None,
-        pivotal=sum(is_pivotal(label, share) for label, share in heard),
+        pivotal=sum(is_pivotal(label, share, constitution) for label, share in heard),
         position_bias=_position_bias(heard, prompt_of, settings, seed_from(seed, "position", principle.id)),
     )
 
@@ -132,12 +132,16 @@ def side(p: float) -> int:
     return 0 if abs(p - EVEN) <= TIE else 1 if p > EVEN else -1
 
 
-def is_pivotal(label: Label, share: Share) -> bool:
-    """Whether the label would take the other side, or none, without this principle: (p - w p_k) / (1 - w) is what the
-    others say. Only a label by weighted mean can be taken apart so.
+def is_pivotal(label: Label, share: Share, constitution: Constitution) -> bool:
+    """Whether the label would take the other side, or none, without this principle. By weighted mean,
+    (p - w p_k) / (1 - w) is what the others say; under another rule the others are asked to label the pair again.
     """
-    if label.p is None or label.rule != "weighted_mean" or side(label.p) == 0:
+    if label.p is None or side(label.p) == 0:
         return False
+    if label.rule != "weighted_mean":
+        others = tuple(p for p in constitution.principles if p.id != share.principle)
+        again = relabel(label, constitution.model_copy(update={"principles": others})).p
+        return again is None or side(again) != side(label.p)
     rest = 1 - share.weight
     return rest <= TIE or side((label.p - share.weight * share.p) / rest) != side(label.p)
 

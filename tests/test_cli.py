@@ -83,7 +83,7 @@ def test_constitution_check_counts_and_lists(tmp_path: Path) -> None:
     result = preceptor("constitution", "check", "constitution.yaml", cwd=tmp_path)
     assert result.returncode == 0
     assert "3 principles, rule weighted_mean" in result.stdout
-    assert "short: 50% of the label, general, every prompt, check words" in result.stdout
+    assert "short: 50% of the weight, general, every prompt, check words" in result.stdout
 
 
 def test_constitution_schema_is_the_shipped_file(tmp_path: Path) -> None:
