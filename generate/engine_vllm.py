@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from constitution.errors import ModelError
 from constitution.identity import canonical_json, seed_from
+from generate.align import BLOCK_TOKENS
 from generate.engine import Completion, Conversation, Drawn, ModelRef, Readout, Sampling, unread, unwritten
 from generate.quiet import first_line
 from generate.readout import missing_mass, sum_spellings
@@ -23,8 +24,6 @@ from generate.settings import VllmEngine
 from generate.tokens import encode, encode_fitting, hub_revision, load_tokenizer, spellings
 
 GIB = 2**30
-# vLLM's own size on a CPU is 128, and only whole blocks of a common beginning are shared.
-CPU_BLOCK_TOKENS = 32
 SHUTDOWN_SECONDS = 10
 
 
@@ -157,7 +156,8 @@ def _engine_arguments(settings: VllmEngine, model: ModelRef, context: int) -> di
     }
     if on_cpu:
         return arguments | {
-            "block_size": CPU_BLOCK_TOKENS,
+            # vLLM's own is 128 here, and only whole blocks of a common beginning are shared.
+            "block_size": BLOCK_TOKENS,
             "kv_cache_memory_bytes": int(settings.kv_cache_gib * GIB),
         }
     return arguments | {"gpu_memory_utilization": settings.gpu_memory_utilization}

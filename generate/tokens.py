@@ -6,9 +6,11 @@ A conversation is rendered by the model's own chat template, up to the place whe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from constitution.errors import DataError, ModelError
+from generate.align import Aligned, parted, ruled
 from generate.engine import Conversation, Failure, ModelRef
 from generate.quiet import first_line, quiet_transformers
 from generate.readout import reads_as
@@ -51,7 +53,11 @@ def encode(
     Raises DataError if a conversation and `new_tokens` more do not fit into `context` tokens, or if the template
     refuses it (some have no place for a system message).
     """
-    return [_encode_one(tokenizer, conversation, new_tokens, context) for conversation in conversations]
+    rows = _all_ids(tokenizer, conversations)
+    for conversation, ids in zip(conversations, rows, strict=True):
+        if said := _why_too_long(conversation, len(ids), new_tokens, context):
+            raise DataError(said)
+    return rows
 
 
 class Fitting(NamedTuple):
@@ -71,8 +77,7 @@ def encode_fitting(
     """As `encode`, but a conversation that does not fit fails alone. Raises DataError if the template refuses one."""
     prompts: list[list[int]] = []
     places: list[int | Failure] = []
-    for conversation in conversations:
-        ids = conversation_ids(tokenizer, conversation)
+    for conversation, ids in zip(conversations, _all_ids(tokenizer, conversations), strict=True):
         if (said := _why_too_long(conversation, len(ids), new_tokens, context)) is None:
             places.append(len(prompts))
             prompts.append(ids)
@@ -81,31 +86,41 @@ def encode_fitting(
     return Fitting(prompts, places)
 
 
-def _encode_one(
-    tokenizer: PreTrainedTokenizerBase, conversation: Conversation, new_tokens: int, context: int
-) -> list[int]:
-    ids = conversation_ids(tokenizer, conversation)
-    if said := _why_too_long(conversation, len(ids), new_tokens, context):
-        raise DataError(said)
-    return ids
-
-
 def conversation_ids(
     tokenizer: PreTrainedTokenizerBase, conversation: Conversation, answer_follows: bool = True
 ) -> list[int]:
     """Token ids by the model's chat template; with `answer_follows` up to where the assistant's turn begins."""
+    return _all_ids(tokenizer, [conversation], answer_follows)[0]
+
+
+def _all_ids(
+    tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Conversation], answer_follows: bool = True
+) -> list[list[int]]:
+    texts = [parted(_text(tokenizer, conversation, answer_follows), conversation) for conversation in conversations]
+    if not texts:
+        return []
+    # In one call: the tokenizer spreads a batch over the processor's cores.
+    rests: list[list[int]] = tokenizer([text.rest for text in texts], add_special_tokens=False)["input_ids"]
+    beginnings: dict[str, list[int]] = {"": []}
+    for conversation, text in zip(conversations, texts, strict=True):
+        if isinstance(conversation, Aligned) and text.beginning not in beginnings:
+            beginnings[text.beginning] = ruled(tokenizer, text.beginning, conversation.mark)
+    return [beginnings[text.beginning] + rest for text, rest in zip(texts, rests, strict=True)]
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, conversation: Conversation, answer_follows: bool) -> str:
     from jinja2 import TemplateError
 
     messages = [{"role": message.role, "content": message.content} for message in conversation]
     try:
-        ids = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=answer_follows, tokenize=True, return_dict=False, **TEMPLATE_OPTIONS
+        text = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=answer_follows, tokenize=False, **TEMPLATE_OPTIONS
         )
     except TemplateError as error:
         raise DataError(
             f"the model's chat template refuses the prompt that starts `{_start(conversation)}`: {error}"
         ) from error
-    return [int(i) for i in ids]
+    return str(text)
 
 
 def _why_too_long(conversation: Conversation, tokens: int, new_tokens: int, context: int) -> str | None:
@@ -126,6 +141,12 @@ def spellings(tokenizer: PreTrainedTokenizerBase, choices: Sequence[str]) -> lis
 
     Raises DataError if a choice is no single token or if two choices share a spelling.
     """
+    return _spellings(tokenizer, tuple(choices))
+
+
+# Every token of the vocabulary is looked at: a fifth of a second, which is not for every call.
+@lru_cache(maxsize=16)
+def _spellings(tokenizer: PreTrainedTokenizerBase, choices: tuple[str, ...]) -> list[list[int]]:
     wanted: dict[str, list[int]] = {choice.strip(" "): [] for choice in choices}
     if len(wanted) < len(choices):
         raise DataError(f"choices must differ in more than spaces: {', '.join(map(repr, choices))}")

@@ -3,7 +3,7 @@
 A template is a Jinja file of blocks, shipped in judge/templates/ or the user's own: judge/template_file.py says which
 blocks there are, and what may stand in them. The order in which they are put together is fixed here:
 
-    system | case, principle (with its question), options, and the block of the read-out
+    system | case, ruler, principle (with its question), options, and the block of the read-out
 
 Templates get the untrusted parts already fenced, so none can forget to.
 """
@@ -11,11 +11,13 @@ Templates get the untrusted parts already fenced, so none can forget to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from constitution.errors import JudgeError
 from constitution.identity import digest
 from constitution.model import Constitution, Example, Principle
+from generate.align import Aligned
 from generate.records import Message, Pair
 from judge.interface import shown
 from judge.question import render_question
@@ -40,7 +42,7 @@ class Rendered(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Identity of the prompt."""
+        """Identity of the prompt. A ruled line follows from it, from the template and from the model's tokenizer."""
         return digest("rendered", messages=[message.model_dump() for message in self.messages])
 
 
@@ -87,10 +89,14 @@ def render(
     told = _block(template, block, {"abstain": abstain} if block == "reasoned" else {})
     user = "\n\n".join(filter(None, (case.text, _principle_part(template, principle), case.options, told)))
     system = _block(template, "system", {})
-    messages = [Message(role="system", content=system)] if system else []
-    return Rendered((*messages, Message(role="user", content=user)), case.cut_chars)
+    before = (Message(role="system", content=system),) if system else ()
+    messages = (*before, Message(role="user", content=user))
+    ruler = _block(template, "ruler", {})
+    return Rendered(Aligned(messages, len(case.text), ruler) if ruler else messages, case.cut_chars)
 
 
+# Two renderings for each vote, of its identity and of what is asked: a pair's siblings and the second one find it here.
+@lru_cache(maxsize=1024)
 def _case(template: JudgeTemplate, pair: Pair, order: Order, max_chars: int) -> _Case:
     nonce = _nonce(pair)
     conversation = _conversation(pair.prompt.conversation, nonce, max_chars)
@@ -124,6 +130,7 @@ def _turn(role: str, text: str, nonce: str) -> str:
     return f"{FENCE_OPEN}{role} {nonce}{FENCE_CLOSE}\n{text}"
 
 
+@lru_cache(maxsize=1024)
 def _principle_part(template: JudgeTemplate, principle: Principle) -> str:
     text = neutralise(principle.text)
     if principle.question is not None:

@@ -2,6 +2,7 @@
 
     system     what the model is told first; may be missing or empty
     case       {{ conversation }}, and mostly {{ response_a }} and {{ response_b }}
+    ruler      mostly absent: the mark of a line after `case` that fills cache blocks, see generate/align.py
     question   {{ principle }}: used where the principle has no question of its own
     principle  {{ question }}, and {% for example in examples %} with example.prompt, example.better, example.worse
     options    what stands after the principle instead of in `case`: {{ response_a }}, {{ response_b }}

@@ -15,6 +15,7 @@ ONCE = ("conversation", "response_a", "response_b")
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "system": (),
     "case": ONCE,
+    "ruler": (),
     "question": ("principle",),
     "principle": ("question", "examples"),
     "options": ONCE,

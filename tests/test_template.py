@@ -15,7 +15,7 @@ from judge.template import check_questions, load_template, render
 from judge.untrusted import bound, neutralise
 from tests.judging import PRINCIPLES, a_constitution, a_pair, a_prompt
 
-TEMPLATES = ("cai", "chat", "small")
+TEMPLATES = ("cai", "chat", "small", "terse")
 PRINCIPLE, LIMIT = PRINCIPLES[0], 4000
 NONCE = re.search(
     r"RESPONSE A (\w+)>>>",
@@ -70,7 +70,7 @@ def user_message(
 
 def test_the_shipped_templates() -> None:
     assert NONCE is not None
-    with pytest.raises(JudgeError, match="`grand`; there are: cai, chat, small"):
+    with pytest.raises(JudgeError, match="`grand`; there are: cai, chat, small, terse"):
         load_template("grand")
 
 
