@@ -220,7 +220,7 @@ def in_words(found: PrincipleCalibration, method: Method, detectable: float) -> 
         bound = f"T is at its bound {T_MAX:g}, it has next to no say"
         return f"cannot be told from chance against {against}, or is worse ({seen}): {bound}{lean}"
     t = found.temperature
-    drawn = f", {1 - found.own:.0%} of it drawn from the other principles" if found.own < 0.95 else ""
+    drawn = f", {1 - found.own:.0%} of it drawn from the judge's other principles" if found.own < 0.95 else ""
     return f"T {t.value:.2f} [{t.low:.2f}, {t.high:.2f}] against {against}, {found.labels} labels{drawn}{lean}"
 
 

@@ -50,7 +50,8 @@ class Slope(NamedTuple):
     low: float
     high: float
     own: float
-    """How much of it rests on the principle's own labels, 0 to 1; the rest comes from the judge's other principles."""
+    """How much of it rests on the principle's own labels, 0 to 1; the rest comes from the judge's other principles. 1
+    where there are no others: what the weak prior adds then is not counted."""
 
 
 def fit_slopes(groups: Sequence[Labelled]) -> list[Slope]:
@@ -63,7 +64,8 @@ def fit_slopes(groups: Sequence[Labelled]) -> list[Slope]:
     logs_K_G = np.stack([_log_likelihood(g.logits_N / scale, g.gold_N) / effect for g in groups])
     likelihoods_K_G = np.exp(logs_K_G - logs_K_G.max(axis=1, keepdims=True))
     posteriors_K_G = _pooled(likelihoods_K_G)
-    return [_slope(own_G, pooled_G, scale) for own_G, pooled_G in zip(likelihoods_K_G, posteriors_K_G, strict=True)]
+    found = [_slope(own_G, pooled_G, scale) for own_G, pooled_G in zip(likelihoods_K_G, posteriors_K_G, strict=True)]
+    return [found[0]._replace(own=1.0)] if len(found) == 1 else found
 
 
 def _log_likelihood(x_N: Floats, gold_N: Floats) -> Floats:

@@ -6,6 +6,7 @@ Votes that the run's store has are not asked again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -69,7 +70,8 @@ def run_calibrate(
         write_atomically(out, found.model_dump_json(indent=2) + "\n")
         for line in calibration_report(found):
             console.say(line)
-        console.say(f"written to {out}; it acts once the judge's entry in the run file says `calibration: {out}`")
+        named = os.path.relpath(out.resolve(), run.base)
+        console.say(f"written to {out}; it acts once the judge's entry in the run file says `calibration: {named}`")
 
 
 def _subject(run: Run, name: str, gold: Path | None) -> Subject:

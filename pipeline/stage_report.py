@@ -12,6 +12,7 @@ from generate.pairs import PairCounts
 from generate.records import Pair
 from judge.agreement import Agreement
 from judge.ask import PairVotes, collect_votes, flat_votes
+from judge.calibration import calibration_lines
 from judge.records import Label, Vote
 from pipeline.context import Run
 from pipeline.resolved import resolved, versions
@@ -55,8 +56,13 @@ def report_data(run: Run) -> ReportData:
         second_opinion=_second_opinion(comparison),
         pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
         answers=tuple(_answers(run)),
-        notes=tuple(json.loads(run.folder.training.read_text(encoding="utf-8")).get("warnings", ())),
+        notes=(*_training_warnings(run), *(line.strip() for line in calibration_lines(run.calibration))),
     )
+
+
+def _training_warnings(run: Run) -> list[str]:
+    found: list[str] = json.loads(run.folder.training.read_text(encoding="utf-8")).get("warnings", [])
+    return found
 
 
 def _json(value: dict[str, object]) -> dict[str, Any]:

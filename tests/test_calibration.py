@@ -73,7 +73,7 @@ def test_a_principle_with_few_labels_leans_on_the_others_by_a_stated_amount() ->
     found = fitted(many, few).principles
     assert found[0].own > 0.9 > 0.5 > found[1].own
     assert (found[1].temperature.low or 0) < 3 < (found[1].temperature.high or 0)
-    assert "drawn from the other principles" in found[1].note
+    assert "drawn from the judge's other principles" in found[1].note
     assert found[0].labels == 300
     assert found[1].labels == 8
 
