@@ -25,7 +25,7 @@ class JudgeByReward:
     def __init__(
         self, name: str, settings: RewardModelJudge, model: ModelRef, scorer: Callable[[], RewardModel]
     ) -> None:
-        """Loads nothing; `scorer` is called once, at the first vote."""
+        """Loads nothing; `scorer` gives the open model and is called for every batch with new responses."""
         self.name = name
         self.batch_pairs = settings.batch_pairs
         self.digest = digest(
@@ -33,7 +33,6 @@ class JudgeByReward:
         )
         self._scale = settings.scale
         self._open = scorer
-        self._scorer: RewardModel | None = None
         self._scores: dict[str, float | Failure] = {}
 
     def showings(self, principle: Principle) -> tuple[Showing, ...]:
@@ -52,8 +51,7 @@ class JudgeByReward:
                 if response.key not in self._scores:
                     new[response.key] = (ask.pair, response)
         if new:
-            self._scorer = self._scorer or self._open()
-            scores = self._scorer.score([_conversation(pair, response) for pair, response in new.values()])
+            scores = self._open().score([_conversation(pair, response) for pair, response in new.values()])
             self._scores |= zip(new, scores, strict=True)
         return [self._vote(ask) for ask in asks]
 

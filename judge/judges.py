@@ -31,9 +31,9 @@ def open_judge(
     """The judge called `name`. `model` is for judges that have one, `engine` for the kind `llm`, `scorer` for the kind
     `reward-model`; `base` is the folder that a template file's name is relative to.
 
-    `engine` or `scorer` is called once, at the first vote that is not in the store; who passes it closes what it opens.
-    Raises JudgeError, with every principle concerned, where the constitution cannot be put to this judge, ConfigError
-    with every fault of a template file.
+    `engine` or `scorer` opens the model or gives the one that is open: it is called for every batch of votes that are
+    not in the store, and who passes it closes what it opens. Raises JudgeError, with every principle concerned, where
+    the constitution cannot be put to this judge, ConfigError with every fault of a template file.
     """
     if isinstance(settings, RulesJudge):
         return JudgeByRules(name, settings.confidence, constitution)

@@ -36,7 +36,8 @@ class JudgeByModel:
     def __init__(
         self, name: str, settings: LlmJudge, template: JudgeTemplate, model: ModelRef, engine: Callable[[], Engine]
     ) -> None:
-        """Loads nothing; `engine` is called once, at the first vote. Raises JudgeError if `template` lacks a block."""
+        """Loads nothing; `engine` gives the open engine and is called for every batch, since another judge's model may
+        have taken its place meanwhile. Raises JudgeError if `template` lacks a block."""
         check_blocks(name, settings, template)
         self.name = name
         self.batch_pairs = settings.batch_pairs
@@ -44,7 +45,7 @@ class JudgeByModel:
         self._settings = settings
         self._template = template
         self._open = engine
-        self._engine: Engine | None = None
+        self._constrains = settings.readout == "direct"
 
     def showings(self, principle: Principle) -> tuple[Showing, ...]:
         """See Judge. A replicate for each rationale that is drawn."""
@@ -122,12 +123,11 @@ class JudgeByModel:
         return render(self._template, pair, principle, order, block, settings.max_chars, settings.abstain)
 
     def _opened(self) -> Engine:
-        if self._engine is None:
-            engine = self._open()
-            if self._settings.readout != "direct":
-                check_constrains(engine)
-            self._engine = engine
-        return self._engine
+        engine = self._open()
+        if not self._constrains:
+            check_constrains(engine)
+            self._constrains = True
+        return engine
 
 
 def _is_lost(failure: Failure | None) -> bool:

@@ -46,7 +46,7 @@ class Run:
     """Put failed votes to the judge again, also those that would fail alike."""
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
-    _scorers: list[RewardModel] = field(default_factory=list)
+    _scorers: dict[tuple[str, str], RewardModel] = field(default_factory=dict)
 
     @cached_property
     def constitution(self) -> Constitution:
@@ -102,19 +102,19 @@ class Run:
         return self._engines[name, model.revision]
 
     def reward_model(self, name: str, settings: RewardModelJudge, model: ModelRef) -> RewardModel:
-        """The reward model of this judge, opened after closing any other model; the run closes it."""
-        self.close_engines()
-        self.console.say(f"  loading {model.name} for judge `{name}`")
-        opened = RewardModel(model, settings.dtype, settings.batch_size)
-        self._scorers.append(opened)
-        return opened
+        """The open reward model of this judge; opened now if need be, after closing any other model."""
+        if (name, model.revision) not in self._scorers:
+            self.close_engines()
+            self.console.say(f"  loading {model.name} for judge `{name}`")
+            self._scorers[name, model.revision] = RewardModel(model, settings.dtype, settings.batch_size)
+        return self._scorers[name, model.revision]
 
     def close_engines(self) -> None:
         """Free every open model's memory."""
         while self._engines:
             self._engines.popitem()[1].close()
         while self._scorers:
-            self._scorers.pop().close()
+            self._scorers.popitem()[1].close()
 
     def judge(self, name: str) -> Judge:
         """The judge of this entry. Its model, if it has one, is loaded at its first vote.

@@ -112,7 +112,8 @@ def test_the_small_model_judges_in_both_orders(bundled_model: ModelRef, store: S
     opened: list[Engine] = []
 
     def opener() -> Engine:
-        opened.append(open_engine("embedded", TransformersEngine(type="transformers"), bundled_model))
+        if not opened:
+            opened.append(open_engine("embedded", TransformersEngine(type="transformers"), bundled_model))
         return opened[-1]
 
     judge = judge_opening(opener, bundled_model, readout=readout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,19 @@ from constitution.errors import ConfigError
 from constitution.load import load_constitution
 from constitution.model import Constitution
 from constitution.store import Store
+from generate.engine import ModelRef
 from judge.ask import collect_votes, judge_pairs, plan_votes
 from judge.interface import Judge
 from judge.labels import label_pair, weighted_mean
 from judge.panel import Panel, turns
 from judge.records import Vote
+from pipeline.console import Console
+from pipeline.context import Run
+from pipeline.folder import RunFolder
+from pipeline.load import load_run
 from pipeline.sources import check_sources, open_panel
 from tests.judging import PRINCIPLES, a_constitution, rules_judge, some_pairs
+from tests.runs import write_run
 
 SOURCED = a_constitution(
     [p.model_copy(update={"source": "crowd"}) if p.id in ("no-lists", "no-loops") else p for p in PRINCIPLES]
@@ -111,3 +118,26 @@ def test_a_source_that_nobody_stands_for(tmp_path: Path) -> None:
         "add `sources: {crowd: NAME}` to it, NAME being an entry of its `judges`, or take `source` away"
     )
     check_sources(load_constitution(path), {"crowd": "rules", "x": "rules"}, path)
+
+
+def test_two_models_take_turns_in_memory_as_often_as_they_are_asked(tiny_model: ModelRef, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model.path, other)
+    (other / "generation_config.json").write_text("{}")  # another revision
+    run_file = write_run(tmp_path, tiny_model.path)
+    text = run_file.read_text(encoding="utf-8").replace("judge: rules\n", "judge: reader\nsources: {crowd: second}\n")
+    second = f"  second: {{kind: llm, engine: embedded, model: {other}, batch_pairs: 1}}\n"
+    run_file.write_text(
+        text.replace("judges:\n", f"judges:\n{second}").replace("judge: reader, pairs", "judge: second, pairs")
+    )
+    law = tmp_path / "constitution.yaml"
+    law.write_text(
+        law.read_text(encoding="utf-8").replace("  - id: few-vowels\n", "  - id: few-vowels\n    source: crowd\n")
+    )
+    with Console() as console, Store(tmp_path / "votes.sqlite", Vote) as store:
+        run = Run(load_run(run_file, {}), tmp_path, RunFolder(tmp_path / "runs"), console)
+        judge, pairs = run.judge("reader"), some_pairs(4)
+        assert isinstance(judge, Panel)
+        for some in (pairs[:2], pairs[2:]):
+            assert set(judge_pairs(some, run.constitution, judge, store).reasons) <= {"no_label_mass"}
+        run.close_engines()
