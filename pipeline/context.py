@@ -19,7 +19,8 @@ from generate.sampling import SamplePlan, SampleSet, sampler_digest
 from generate.served import served_model
 from generate.settings import OpenAiEngine
 from judge.calibration import Applied
-from judge.imports.folder import read_pairs
+from judge.imports.folder import read_pairs, read_singles
+from judge.imports.found import Single
 from judge.judges import Judge, open_judge
 from judge.records import Vote
 from judge.reward_model import RewardModel
@@ -71,6 +72,14 @@ class Run:
         pairs = read_pairs(self.base / self.config.pairs)
         check_disjoint([pair.prompt for pair in pairs], self.heldout_prompts)
         return pairs
+
+    @cached_property
+    def imported_singles(self) -> list[Single]:
+        """The single responses that came with them, their prompts checked in the same way."""
+        assert self.config.pairs is not None, "this run samples its answers"
+        singles = read_singles(self.base / self.config.pairs)
+        check_disjoint([single.prompt for single in singles], self.heldout_prompts)
+        return singles
 
     @cached_property
     def heldout_prompts(self) -> list[Prompt]:

@@ -43,6 +43,7 @@ class RunFolder:
         self.prompts = root / "10-prompts.jsonl"
         self.samples = root / "20-samples.sqlite"
         self.pairs = root / "20-pairs.jsonl"
+        self.singles = root / "20-singles.jsonl"
         self.pair_counts = root / "20-counts.json"
         self.votes = root / "30-votes.sqlite"
         self.vote_counts = root / "30-votes.json"

@@ -19,8 +19,11 @@ OFF_POLICY = (
 
 def imported_inputs(run: Run) -> dict[str, str]:
     """Identity of the imported pairs: what is in them, not where the folder is."""
-    pairs = run.imported_pairs
-    return {"imported pairs": digest("imported", pairs=[[p.key, p.prompt.id, list(p.prompt.tags)] for p in pairs])}
+    pairs, singles = run.imported_pairs, run.imported_singles
+    return {
+        "imported pairs": digest("imported", pairs=[[p.key, p.prompt.id, list(p.prompt.tags)] for p in pairs]),
+        "imported singles": digest("imported", singles=[single.model_dump_json() for single in singles]),
+    }
 
 
 def take_imported(run: Run) -> list[str]:
@@ -32,6 +35,10 @@ def take_imported(run: Run) -> list[str]:
     write_records(run.folder.prompts, prompts)
     write_records(run.folder.pairs, pairs)
     write_json(run.folder.pair_counts, counts.model_dump())
+    if run.imported_singles:
+        write_records(run.folder.singles, run.imported_singles)
+    else:
+        run.folder.singles.unlink(missing_ok=True)
     return imported_preview(run)
 
 

@@ -11,6 +11,7 @@ from generate.records import Pair
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.imported import OFF_POLICY
+from pipeline.singles import read_singles, single_inputs, unused_singles
 from pipeline.stage import Stage
 from pipeline.stage_audit import require_passed
 from train.records import TrainPair
@@ -22,6 +23,7 @@ def _inputs(run: Run) -> dict[str, str]:
         "model": run.reference.revision,
         "train settings": digest("train", **run.config.train.meaning()),
         "seed": str(run.config.seed),
+        **single_inputs(run),
     }
 
 
@@ -54,7 +56,7 @@ def _execute(run: Run) -> list[str]:
     pairs = training_pairs(read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label))
     with Store(run.folder.references, ReferenceLogps) as references:
         summary = train(
-            pairs,
+            [*pairs, *read_singles(run, pairs)],
             run.reference,
             run.config.train,
             run.config.seed,
@@ -64,7 +66,9 @@ def _execute(run: Run) -> list[str]:
             run.console.tick,
         )
     if run.config.pairs:
-        summary = summary.model_copy(update={"warnings": (*summary.warnings, OFF_POLICY)})
+        unused = unused_singles(run)
+        warnings = (*summary.warnings, OFF_POLICY, *([unused] if unused else []))
+        summary = summary.model_copy(update={"warnings": warnings})
     write_atomically(run.folder.training, summary.model_dump_json(indent=2) + "\n")
     return summary.lines()
 

@@ -196,6 +196,12 @@ def read_pairs(folder: Path) -> list[Pair]:
     return pairs
 
 
+def read_singles(folder: Path) -> list[Single]:
+    """The single responses of an import folder; none where it has no such file."""
+    path = folder / SINGLES_FILE
+    return read_records(path, Single) if path.exists() else []
+
+
 def read_account(folder: Path) -> ImportAccount:
     """What the folder says of itself."""
     return ImportAccount.model_validate_json(read_text(folder / ACCOUNT_FILE))
