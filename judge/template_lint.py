@@ -84,7 +84,7 @@ def _block_faults(block: nodes.Block) -> Iterator[Fault]:
     own = VARIABLES[block.name]
     loops = {node.target.name for node in block.find_all(nodes.For) if isinstance(node.target, nodes.Name)}
     uses = Counter[str]()
-    for node in block.find_all(nodes.Node):
+    for node in _walk(block):
         yield from _node_faults(node)
         if isinstance(node, nodes.Name):
             uses[node.name] += 1
@@ -99,6 +99,14 @@ def _block_faults(block: nodes.Block) -> Iterator[Fault]:
     shown = MUST_SHOW.get(block.name)
     if shown and not uses[shown]:
         yield Fault(block.lineno, block.name, f"the block `{block.name}` must hold `{{{{ {shown} }}}}`")
+
+
+def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
+    """Every node below this one; nothing within one that is not allowed, which is fault enough."""
+    for child in node.iter_child_nodes():
+        yield child
+        if isinstance(child, _ALLOWED):
+            yield from _walk(child)
 
 
 def _node_faults(node: nodes.Node) -> Iterator[Fault]:

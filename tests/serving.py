@@ -7,15 +7,16 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -41,6 +42,11 @@ class Reply(NamedTuple):
     body: dict[str, Any] | str
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str | None = None
+    breaks: Literal["reset", "half"] | None = None
+    """The connection is reset before an answer, or closed after half of it."""
+    drip_seconds: float = 0
+    """Pause after every tenth part of the body."""
 
 
 class Scripted(NamedTuple):
@@ -74,8 +80,8 @@ def canary_code(request: Received) -> str | None:
 
 
 @contextmanager
-def scripted(answer: Callable[[Received], Reply]) -> Iterator[Scripted]:
-    """A server on a free port of this machine that answers every POST by `answer`, in threads."""
+def scripted(answer: Callable[[Received], Reply], port: int = 0) -> Iterator[Scripted]:
+    """A server on a port of this machine (0: a free one) that answers every POST by `answer`, in threads."""
     received: list[Received] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,18 +92,34 @@ def scripted(answer: Callable[[Received], Reply]) -> Iterator[Scripted]:
             reply = answer(request)
             is_text = isinstance(reply.body, str)
             content = (reply.body if isinstance(reply.body, str) else json.dumps(reply.body)).encode()
+            if reply.breaks == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                return
             self.send_response(reply.status)
             for name, value in reply.headers:
                 self.send_header(name, value)
-            self.send_header("Content-Type", "text/html" if is_text else "application/json")
+            self.send_header("Content-Type", reply.content_type or ("text/html" if is_text else "application/json"))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            self._write(content[: len(content) // 2] if reply.breaks else content, reply.drip_seconds)
+
+        def _write(self, content: bytes, pause: float) -> None:
+            size = max(1, len(content) // 10) if pause else max(1, len(content))
+            with suppress(BrokenPipeError, ConnectionResetError):  # the client has had enough
+                for start in range(0, len(content), size):
+                    self.wfile.write(content[start : start + size])
+                    self.wfile.flush()
+                    time.sleep(pause)
+
+        def finish(self) -> None:
+            with suppress(OSError, ValueError):  # a connection that was reset is closed already
+                super().finish()
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
