@@ -19,10 +19,11 @@ from generate.engine import ModelRef
 from generate.records import Message
 from tests.training import LORA, PRINCIPLES, make_pairs, save_tiny_model
 from train.loop import train
-from train.records import TrainItem, TrainPair, TrainSummary
+from train.records import TrainItem, TrainPair
 from train.reference import ReferenceLogps
 from train.schedule import learning_rate, split, step_pairs
 from train.settings import LoraSettings, TrainSettings
+from train.summary import TrainSummary
 from train.tokens import TokenPair
 
 SETTINGS = TrainSettings(

@@ -12,7 +12,6 @@ from judge.records import Share
 from train.losses import PairLoss, Scores, pair_loss
 from train.metrics import Moved, figures, labels
 from train.records import TrainPair
-from train.session import warnings
 from train.settings import TrainSettings
 
 IPO = pair_loss(TrainSettings(loss="ipo", tau=0.5))
@@ -97,13 +96,3 @@ def test_pulls_add_up_to_the_mean_slope(loss: PairLoss, drawn: list[tuple[float,
     slopes = loss.slope(data.h_B, torch.tensor([one.p for one in pairs], dtype=torch.float64)).abs()
     pulls = [figure.pull for figure in figures(data, loss).principles.values()]
     assert sum(pull for pull in pulls if pull is not None) == pytest.approx(float(slopes.mean()), abs=1e-6)
-
-
-def test_warnings_name_what_went_wrong() -> None:
-    good = figures(moved([pair(0.9, short=(1.0, 0.9))], [[1.0, -1.0]], DPO), DPO)
-    assert warnings(good, good) == []
-    assert warnings(good, None) == []
-    bad = figures(moved([pair(0.9, short=(1.0, 0.9))], [[-3.0, -1.0]], DPO), DPO)
-    fallen, against = warnings(good, bad)
-    assert "preferred answers became less likely, by 3.00 nats" in fallen
-    assert against == "`short`: the policy moved against it (margin -1.600 on 1 held-out pairs)"

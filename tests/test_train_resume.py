@@ -18,9 +18,9 @@ from generate.engine import ModelRef
 from tests.training import LORA, make_pairs, save_tiny_model
 from train.checkpoint import NAME
 from train.loop import train
-from train.records import TrainSummary
 from train.reference import ReferenceLogps
 from train.settings import EarlyStop, TrainSettings
+from train.summary import TrainSummary
 
 STEPS = 9
 SETTINGS = TrainSettings(

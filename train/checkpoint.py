@@ -19,6 +19,7 @@ from constitution.files import replacing
 from constitution.record import Record
 from train.records import Figures, FirstStep
 from train.stopping import Best
+from train.watch import Watched
 
 NAME = ".checkpoint.safetensors"
 Weights = dict[str, torch.nn.Parameter]
@@ -41,6 +42,8 @@ class Standing(Record):
     """The latest step's figures."""
     heldout: Figures | None
     """The latest held-out figures; None if there are none yet."""
+    watched: tuple[Watched, ...]
+    """What the watch-dogs saw last."""
     best: Best | None
     """With early stop, the best held-out figures so far; None if there are none yet."""
 

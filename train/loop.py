@@ -2,7 +2,8 @@
 
 `metrics` gets one JSON object a step: `step`, `loss`, `learning_rate`, `grad_norm`, `accuracy`, `margin`,
 `chosen_change`, `rejected_change` and `batch_principles` (records.Figures, PrincipleFigures) of the step's pairs before
-its update; every `log_every` steps and at the end also `heldout_*` and `principles`, of the held-out pairs after it.
+its update; every `log_every` steps and at the end also `heldout_*` and `principles`, of the held-out pairs after it,
+and `watch`, what the watch-dogs see there (watch.py).
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from train.checkpoint import (
     restore_best,
     save_checkpoint,
 )
-from train.metrics import figures
+from train.metrics import Moved, figures
 from train.policy import trained_parameters
-from train.records import Figures, TrainItem, TrainSummary
+from train.records import Figures, TrainItem
 from train.reference import ReferenceLogps
 from train.save import save_policy
 from train.schedule import learning_rate, step_pairs
@@ -40,7 +41,9 @@ from train.session import Job, Session, prepare, summarise
 from train.settings import TrainSettings
 from train.step import backward, check_first_step, evaluate, update
 from train.stopping import is_over, judged
+from train.summary import TrainSummary
 from train.tokens import TokenPair
+from train.watch import watch
 
 SUMMARY = "training.json"
 
@@ -121,23 +124,36 @@ def _step(session: Session, learner: Learner, before: Standing | None, step: int
     first = before.first_step if before else check_first_step(trainee, moved)
     rate = learning_rate(step, steps, settings)
     norm = update(learner.optimizer, list(learner.weights.values()), rate, settings.max_grad_norm, step + 1)
-    last, heldout = figures(moved, trainee.loss), before.heldout if before else None
-    best = before.best if before else None
+    last = figures(moved, trainee.loss)
     line = {"step": step + 1, "learning_rate": rate, "grad_norm": norm, **_flat(last, "", "batch_principles")}
-    if session.parts.heldout and ((step + 1) % settings.log_every == 0 or step + 1 == steps):
-        heldout = _heldout(session)
-        line |= _flat(heldout, "heldout_", "principles")
-        if settings.early_stop:
-            best = judged(best, step + 1, heldout, settings.early_stop)
-            if best.step == step + 1:
-                keep_best(learner)
+    standing = Standing(
+        first_step=first,
+        last=last,
+        heldout=before.heldout if before else None,
+        watched=before.watched if before else (),
+        best=before.best if before else None,
+    )
+    if (step + 1) % settings.log_every == 0 or step + 1 == steps:
+        standing = _watched(session, learner, standing, moved, step + 1)
+        line |= _flat(standing.heldout, "heldout_", "principles") if standing.heldout else {}
+        line["watch"] = {
+            one.name: one.model_dump(mode="json", exclude={"name", "warnings"}) for one in standing.watched
+        }
     append_line(session.job.metrics, json.dumps(line, allow_nan=False))
-    return Standing(first_step=first, last=last, heldout=heldout, best=best)
+    return standing
 
 
-def _heldout(session: Session) -> Figures:
-    pairs = session.parts.heldout
-    return figures(evaluate(session.trainee, pairs, _baseline(session, pairs)), session.trainee.loss)
+def _watched(session: Session, learner: Learner, standing: Standing, moved: Moved, done: int) -> Standing:
+    """With held-out figures and watch-dogs after `done` steps; without held-out pairs they watch the step's own."""
+    pairs, references, early_stop = session.parts.heldout, session.trainee.references, session.job.settings.early_stop
+    if not pairs:
+        return standing.model_copy(update={"watched": watch(moved, references, "last step's pairs")})
+    moved = evaluate(session.trainee, pairs, _baseline(session, pairs))
+    heldout, watched = figures(moved, session.trainee.loss), watch(moved, references, "held-out pairs")
+    best = judged(standing.best, done, heldout, watched, early_stop) if early_stop else None
+    if best and best.step == done:
+        keep_best(learner)
+    return standing.model_copy(update={"heldout": heldout, "watched": watched, "best": best})
 
 
 def _baseline(session: Session, pairs: Sequence[TokenPair]) -> float:

@@ -1,11 +1,10 @@
-"""What the trainer reads (TrainPair) and what it says afterwards (TrainSummary). Light: imports no torch."""
+"""What the trainer reads, pairs and single answers, and its figures over them. Light: imports no torch."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from constitution.record import Record
-from generate.engine import ModelRef
 from generate.records import Message
 from judge.records import Share
 
@@ -111,66 +110,3 @@ class FirstStep(Record):
     """Mean loss of the first step."""
     expected_loss: float
     """What it is where policy and reference are equal: ln 2 for DPO, the mean of ((2p - 1) / (2 tau))^2 for IPO."""
-
-
-class TrainSummary(Record):
-    """What one training did."""
-
-    inputs: str
-    """Digest of everything that determined the policy."""
-    model: ModelRef
-    """The reference: where the policy started."""
-    policy: str
-    """The folder of the trained policy; its adapter alone, if it was trained by one, is in `adapter/` there."""
-    loss: str
-    """The loss's name, for IPO with its length: `ipo (sum)` or `ipo (mean)`."""
-    pairs: int
-    """Pairs, or single answers, trained on."""
-    heldout_pairs: int
-    """Pairs kept out of training."""
-    left_out: dict[str, int]
-    """Pairs not used at all, by reason."""
-    shortened: int
-    """Pairs used after a cut, because they were longer than `max_length`."""
-    steps: int
-    """Optimizer steps done."""
-    kept_step: int
-    """The step whose weights were kept: the last one, or with `early_stop` that of the highest held-out margin."""
-    parameters: int
-    """Numbers that were trained."""
-    dtype: str
-    """The arithmetic: `float32`, `bfloat16`, or `mixed`."""
-    device: str
-    """`cpu` or `cuda`."""
-    rows: str
-    """How pairs share a forward pass, and why; see train/layout.py."""
-    first_step: FirstStep | None
-    """Policy against reference before the first update; None for losses without a reference."""
-    last: Figures
-    """The last step's pairs, before its update."""
-    heldout: Figures | None
-    """The held-out pairs with the weights that were kept; None if nothing was held out."""
-    warnings: tuple[str, ...]
-    """What a reader should know before using the policy."""
-
-    def lines(self) -> list[str]:
-        """The same for a terminal."""
-        left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items())) or "none"
-        lines = [
-            f"{self.pairs} pairs trained on, {self.heldout_pairs} held out, left out: {left_out}",
-            f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}",
-        ]
-        if self.kept_step != self.steps:
-            lines.append(f"kept the weights of step {self.kept_step}, which had the highest held-out margin")
-        if self.first_step:
-            expected = f"(at h = 0: {self.first_step.expected_loss:.6f})"
-            lines.append(f"before the first step: loss {self.first_step.loss:.6f} {expected}")
-        if self.heldout:
-            lines.append(f"held out: loss {self.heldout.loss:.4f}{_ranked(self.heldout)}")
-        return lines + [f"warning: {warning}" for warning in self.warnings]
-
-
-def _ranked(figures: Figures) -> str:
-    if figures.margin is None or figures.accuracy is None:
-        return ""
-    return f", margin {figures.margin:.3f}, accuracy {100 * figures.accuracy:.0f} %"

@@ -16,13 +16,15 @@ from train.checkpoint import Standing
 from train.layout import choose_layout
 from train.losses import pair_loss
 from train.policy import load_reference, make_trainable, trained_parameters
-from train.records import Figures, TrainItem, TrainSummary
+from train.records import TrainItem
 from train.reference import ReferenceLogps, reference_logps
 from train.schedule import Split, split, steps_per_epoch
 from train.settings import TrainSettings
 from train.step import Trainee
 from train.suits import check_suits
+from train.summary import TrainSummary
 from train.tokens import Tokenised, TokenPair, tokenise
+from train.watch_data import data_warnings
 
 VERSION = 1
 
@@ -99,6 +101,8 @@ def summarise(session: Session, standing: Standing, steps: int) -> TrainSummary:
     """The record of a training that ended after `steps` steps."""
     job, policy = session.job, session.trainee.policy
     heldout = standing.best.heldout if standing.best else standing.heldout
+    watched = standing.best.watched if standing.best else standing.watched
+    said = [warning for one in watched for warning in one.warnings]
     return TrainSummary(
         inputs=job.inputs,
         model=job.model,
@@ -117,21 +121,6 @@ def summarise(session: Session, standing: Standing, steps: int) -> TrainSummary:
         first_step=standing.first_step,
         last=standing.last,
         heldout=heldout,
-        warnings=tuple(warnings(standing.last, heldout)),
+        watched=watched,
+        warnings=(*data_warnings(session.tokenised, job.settings.max_length), *said),
     )
-
-
-def warnings(last: Figures, heldout: Figures | None) -> list[str]:
-    """What went wrong, in plain words: preferred answers less likely, principles that the policy turned against."""
-    said = []
-    seen, where = (heldout, "held-out pairs") if heldout else (last, "last step's pairs")
-    if seen.chosen_change is not None and seen.chosen_change < 0:
-        said.append(
-            f"on the {where} the preferred answers became less likely, by {-seen.chosen_change:.2f} nats on average: "
-            "what the policy says instead may be neither answer"
-        )
-    for principle, found in (heldout.principles if heldout else {}).items():
-        if found.margin < 0:
-            margin = f"margin {found.margin:.3f} on {found.n} held-out pairs"
-            said.append(f"`{principle}`: the policy moved against it ({margin})")
-    return said

@@ -6,6 +6,7 @@ from __future__ import annotations
 from constitution.record import Record
 from train.records import Figures
 from train.settings import EarlyStop
+from train.watch import Watched
 
 
 class Best(Record):
@@ -15,14 +16,16 @@ class Best(Record):
     """The steps done when it was made."""
     heldout: Figures
     """Its figures."""
+    watched: tuple[Watched, ...]
+    """What the watch-dogs saw."""
     since: int
     """Evaluations after it."""
 
 
-def judged(best: Best | None, step: int, heldout: Figures, settings: EarlyStop) -> Best:
+def judged(best: Best | None, step: int, heldout: Figures, watched: tuple[Watched, ...], settings: EarlyStop) -> Best:
     """After another evaluation: a new best if its margin is above the old one's by more than `min_delta`."""
     if best is None or _margin(heldout) > _margin(best.heldout) + settings.min_delta:
-        return Best(step=step, heldout=heldout, since=0)
+        return Best(step=step, heldout=heldout, watched=watched, since=0)
     return best.model_copy(update={"since": best.since + 1})
 
 
