@@ -6,6 +6,7 @@ that re-weighting, re-tagging, renaming or commenting costs no judge call.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -54,7 +55,7 @@ class Principle(Record):
     examples: tuple[Example, ...] = ()
     """Worked comparisons for judges that use them."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Digest of the meaning-bearing fields: text, polarity, question, check, examples."""
         meaning = self.model_dump(mode="json", include={"text", "polarity", "question", "check", "examples"})
@@ -144,7 +145,7 @@ class Constitution(Record):
                 f"`priority` must list every principle with a weight above 0; left out: {', '.join(left_out)}"
             )
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Digest of everything that can change a label: principle keys, ids, weights, scopes, sources, the rule."""
         rows = sorted((p.id, p.key, p.weight, sorted(p.scope), p.source) for p in self.principles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -44,7 +45,7 @@ class Prompt(Record):
         """The messages, whichever form the file used."""
         return self.messages or (Message(role="user", content=self.prompt or ""),)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Digest of the conversation alone: ids and tags may change freely."""
         return digest("prompt", messages=[m.model_dump() for m in self.conversation])
@@ -70,7 +71,7 @@ class Response(Record):
     index: int = Field(ge=0)
     """Which of the prompt's n samples this is."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Digest of what a judge sees: the prompt and the text."""
         return response_key(self.prompt_key, self.text)
@@ -94,7 +95,7 @@ class Pair(Record):
             raise ValueError("both responses of a pair must answer its prompt")
         return self
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Digest of both responses (which cover the prompt)."""
         return pair_key(self.a.key, self.b.key)

@@ -1,7 +1,7 @@
 """How far two judges agree, principle by principle, and how far each agrees with itself when the order is turned round.
 
-Intervals: Wilson's score interval for rates (Wilson 1927), a percentile bootstrap over pairs for Cohen's kappa (Cohen
-1960). Both take pairs as independent; several pairs of one prompt are not quite, so true intervals are a little wider.
+Intervals are over prompts, several pairs of one prompt not being independent: Wilson's at the effective sample size for
+shares, a percentile bootstrap over prompts for Cohen's kappa (see judge/resampling.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from constitution.identity import seed_from
+import numpy as np
+
 from constitution.model import Constitution, Principle
 from constitution.record import Record
 from generate.records import Pair
@@ -19,28 +20,18 @@ from judge.ask import PairVotes
 from judge.interface import Showing
 from judge.labels import Missing, averaged, preference
 from judge.records import Order, Vote
+from judge.resampling import Z_95, Score, share_score
+from judge.scores import as_floats, kappa, sigmoid
 
 ORDERS: tuple[Order, ...] = ("ab", "ba")
-Z_95 = 1.959963984540054
-BOOTSTRAP_DRAWS = 2000
+Z_POWER = 0.8416212335729143
+"""Quantile of the normal distribution at a power of 80 %."""
 
 
-class Rate(Record):
-    """`hits` of `n`, as a share with its 95 % Wilson interval; None where n is 0."""
+class Rate(Score):
+    """`hits` of `n`, as a share with its interval; None where n is 0."""
 
     hits: int
-    n: int
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class Kappa(Record):
-    """Chance-corrected agreement with its 95 % bootstrap interval; None where chance alone explains everything."""
-
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 class JudgeFacts(Record):
@@ -67,7 +58,7 @@ class Agreement(Record):
     """Pairs on which both have a view and at least one of them is exactly one half: not agreement, not disagreement."""
     agreement: Rate
     """Of the pairs that both decide: decided alike."""
-    kappa: Kappa
+    kappa: Score
     """Cohen's kappa over the same pairs."""
     first: JudgeFacts
     """One judge."""
@@ -82,13 +73,11 @@ class _Judgement(NamedTuple):
     votes: Mapping[str, PairVotes]
 
 
-class Table(NamedTuple):
-    """The 2 x 2 counts of two judges' verdicts: `ab` is first judge for `a`, second judge for `b`."""
+class Leaning(NamedTuple):
+    """Whether something holds of one row, and the prompt that the row belongs to."""
 
-    aa: int
-    ab: int
-    ba: int
-    bb: int
+    prompt: str
+    holds: bool
 
 
 def compare_judges(
@@ -114,17 +103,18 @@ def _judgement(votes: Mapping[str, PairVotes]) -> _Judgement:
 def _compare(pairs: Sequence[Pair], principle: Principle, first: _Judgement, second: _Judgement) -> Agreement:
     scoped = [pair for pair in pairs if principle.applies_to(pair.prompt.tags)]
     both = [
-        (one, two)
+        (pair.prompt.key, one, two)
         for pair in scoped
         if (one := _logit(pair, principle, first)) is not None and (two := _logit(pair, principle, second)) is not None
     ]
-    table = count_table([(one > 0, two > 0) for one, two in both if one != 0 and two != 0])
+    decided = [row for row in both if row[1] != 0 and row[2] != 0]
+    prompts, ones, twos = zip(*decided, strict=True) if decided else ((), (), ())
     return Agreement(
         principle=principle.id,
         pairs=len(scoped),
-        undecided=sum(one == 0 or two == 0 for one, two in both),
-        agreement=rate(table.aa + table.bb, sum(table)),
-        kappa=bootstrapped_kappa(table),
+        undecided=len(both) - len(decided),
+        agreement=rate(Leaning(prompt, (one > 0) == (two > 0)) for prompt, one, two in decided),
+        kappa=kappa(sigmoid(as_floats(ones)), sigmoid(as_floats(twos)), prompts),
         first=_facts(scoped, principle, first),
         second=_facts(scoped, principle, second),
     )
@@ -144,17 +134,16 @@ def _votes(pair: Pair, principle: Principle, judgement: _Judgement) -> tuple[Vot
 
 
 def _facts(pairs: Sequence[Pair], principle: Principle, judgement: _Judgement) -> JudgeFacts:
-    by_pair = [_votes(pair, principle, judgement) for pair in pairs]
-    logits = [_leanings(votes) for votes in by_pair]
-    twice = [leanings for leanings in logits if len(leanings) == 2]
-    leaning = [logit for leanings in logits for logit in leanings]
-    given = sum(len(votes) for votes in by_pair)
-    valid = sum(vote.state == "valid" for votes in by_pair for vote in votes)
+    by_pair = [(pair.prompt.key, _votes(pair, principle, judgement)) for pair in pairs]
+    logits = [(prompt, _leanings(votes)) for prompt, votes in by_pair]
+    valid = sum(vote.state == "valid" for _, votes in by_pair for vote in votes)
     return JudgeFacts(
-        votes=given,
+        votes=sum(len(votes) for _, votes in by_pair),
         failed=len(pairs) * len(_showings(principle, judgement)) - valid,
-        order_consistency=rate(sum((one > 0) != (two > 0) for one, two in twice), len(twice)),
-        first_slot=rate(sum(logit > 0 for logit in leaning), len(leaning)),
+        order_consistency=rate(
+            Leaning(prompt, (found[0] > 0) != (found[1] > 0)) for prompt, found in logits if len(found) == 2
+        ),
+        first_slot=rate(Leaning(prompt, logit > 0) for prompt, found in logits for logit in found),
     )
 
 
@@ -164,53 +153,16 @@ def _leanings(votes: Sequence[Vote]) -> list[float]:
     return [leaning for logits in by_order if logits and (leaning := averaged(logits))]
 
 
-def rate(hits: int, n: int) -> Rate:
-    """hits / n with Wilson's interval: (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)."""
-    if n == 0:
-        return Rate(hits=0, n=0, value=None, low=None, high=None)
-    p, z2 = hits / n, Z_95**2
-    centre = p + z2 / (2 * n)
-    spread = Z_95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    low, high = (max(0.0, (centre - spread) / (1 + z2 / n)), min(1.0, (centre + spread) / (1 + z2 / n)))
-    return Rate(hits=hits, n=n, value=p, low=low, high=high)
+def rate(rows: Iterable[Leaning]) -> Rate:
+    """How many of the rows hold, with an interval over their prompts."""
+    found = list(rows)
+    score = share_score(np.array([row.holds for row in found], dtype=np.float64), [row.prompt for row in found])
+    return Rate(hits=sum(row.holds for row in found), **score.model_dump())
 
 
-def count_table(verdicts: Iterable[tuple[bool, bool]]) -> Table:
-    """The 2 x 2 table of (first judge prefers a, second judge prefers a)."""
-    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-    for verdict in verdicts:
-        counts[verdict] += 1
-    return Table(*counts.values())
-
-
-def cohens_kappa(table: Table) -> float | None:
-    """(p_o - p_e) / (1 - p_e), p_e from both judges' own rates; None if p_e is 1 or there is nothing."""
-    n = sum(table)
-    if n == 0:
-        return None
-    first_a, second_a = table.aa + table.ab, table.aa + table.ba
-    chance = first_a * second_a + (n - first_a) * (n - second_a)
-    if chance == n * n:
-        return None
-    return (n * (table.aa + table.bb) - chance) / (n * n - chance)
-
-
-def bootstrapped_kappa(table: Table) -> Kappa:
-    """Kappa with a percentile interval. Drawing n pairs with replacement is one multinomial draw of the table.
-
-    The seed comes from the table, so the same votes always give the same interval. Draws without a kappa are left out.
-    """
-    import numpy as np
-
-    value = cohens_kappa(table)
-    if value is None:
-        return Kappa(value=None, low=None, high=None)
-    n = sum(table)
-    generator = np.random.default_rng(seed_from("kappa", *table))
-    draws = generator.multinomial(n, [count / n for count in table], size=BOOTSTRAP_DRAWS)
-    values = [k for row in draws.tolist() if (k := cohens_kappa(Table(*row))) is not None]
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Kappa(value=value, low=float(low), high=float(high))
+def detectable_agreement(found: Rate) -> float:
+    """The agreement that as many prompts tell from one half at 95 %, with 80 % power: (1 + (z + z_p) / sqrt n) / 2."""
+    return min(1.0, 0.5 + (Z_95 + Z_POWER) * 0.5 / math.sqrt(found.clusters))
 
 
 def verdict_on(agreement: Agreement, first: str = "The first judge", second: str = "the second judge") -> str:
@@ -224,7 +176,10 @@ def verdict_on(agreement: Agreement, first: str = "The first judge", second: str
     elif found.high < 0.5:
         sentence = f"{first} and {second} are opposed: they agree on only {share}, less than chance."
     else:
-        sentence = f"{first} and {second} cannot be told from chance: they agree on {share}."
+        sentence = (
+            f"{first} and {second} cannot be told from chance: they agree on {share}; "
+            f"with so many, only an agreement of {detectable_agreement(found):.0%} or more would show."
+        )
     notes = [_on_position(name, facts) for name, facts in ((first, agreement.first), (second, agreement.second))]
     return " ".join([sentence, *filter(None, notes)])
 

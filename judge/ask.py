@@ -7,6 +7,7 @@ prompt too long) is asked again only on demand. A valid vote and an abstention a
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from constitution.record import Record
 from constitution.store import SeenKeys, Store
 from generate.records import Pair
 from judge.interface import Ask, Judge, Stopped
+from judge.pace import Clock, Pace
 from judge.panel import Turn, turns
 from judge.records import Vote
 
@@ -76,6 +78,8 @@ class JudgeCount(Record):
     """Prompt tokens of this call."""
     tokens_out: int
     """Tokens generated in this call."""
+    paces: dict[str, Pace]
+    """How fast each judge answered in this call, by its digest."""
     digest: str
     """Identity of all of them: what was asked and what was answered, whatever the order."""
 
@@ -133,13 +137,15 @@ def judge_pairs(
         total = plan_votes(pairs, constitution, judge, store, retry_failed).wanted
     tally = Tally()
     for batch in batches(pairs, constitution, judge, store, None, retry_failed):
-        missing = batch.missing
+        missing, started = batch.missing, time.perf_counter()
         stopped: PreceptorError | None = None
         try:
             answers = batch.judge.vote(missing) if missing else []
             assert [vote.request for vote in answers] == [ask.request for ask in missing], "votes out of order"
         except Stopped as stop:
             answers, stopped = stop.votes, stop.error
+        if answers:
+            tally.clock.add(batch.judge.digest, answers, time.perf_counter() - started)
         settled = store.settle({vote.key: vote for vote in answers}, batch.is_final) if answers else {}
         if stopped:
             raise stopped
@@ -155,6 +161,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.states, self.reasons = Counter[str](), Counter[str]()
+        self.clock = Clock()
         self.asked = self.tokens_in = self.tokens_out = self.again = self.fingerprint = 0
 
     def add(self, votes: Iterable[Vote], asked: Sequence[Vote]) -> None:
@@ -179,6 +186,7 @@ class Tally:
             to_ask_again=self.again,
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,
+            paces=self.clock.paces,
             digest=f"{self.fingerprint % 2**128:032x}",
         )
 

@@ -8,33 +8,31 @@ chosen is better (at least 0.5), `principles`, `weights` and `principle_p` the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from constitution.files import replacing
 from generate.records import Pair, Response
+from judge.ask import batched
 from judge.labels import oriented
 from judge.records import Label
 
-
-def preference_rows(pairs: Sequence[Pair], labels: Iterable[Label]) -> list[dict[str, Any]]:
-    """One row for each labelled pair, chosen being the answer with p >= 0.5."""
-    by_key = {pair.key: pair for pair in pairs}
-    return [_row(by_key[label.pair_key], label) for label in labels if label.p is not None]
+ROWS_AT_ONCE = 1000
 
 
-def _row(pair: Pair, label: Label) -> dict[str, Any]:
+def preference_row(pair: Pair, label: Label) -> dict[str, Any]:
+    """A labelled pair, chosen being the answer with p >= 0.5."""
     turned = oriented(label, pair)
     return {
-        "prompt": [message.model_dump() for message in pair.prompt.conversation],
+        "prompt": [{"role": message.role, "content": message.content} for message in pair.prompt.conversation],
         "chosen": _answer(turned.chosen),
         "rejected": _answer(turned.rejected),
         "p": turned.p,
         "principles": [share.principle for share in turned.shares],
         "weights": [share.weight for share in turned.shares],
         "principle_p": [share.p for share in turned.shares],
-        "pair_key": pair.key,
+        "pair_key": label.pair_key,
         "prompt_id": pair.prompt.id,
         "constitution": label.constitution,
         "judge": label.judge,
@@ -45,24 +43,18 @@ def _answer(response: Response) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": response.text}]
 
 
-def write_preferences(path: Path, pairs: Sequence[Pair], labels: Iterable[Label]) -> None:
-    """Write the rows as Parquet, with explicit column types, atomically."""
-    from datasets import Dataset, Features, List, Value, disable_progress_bars
+def write_preferences(path: Path, labelled: Iterable[tuple[Pair, Label]]) -> None:
+    """Write the pairs that have a label as Parquet, with explicit column types, atomically, some rows at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet
 
-    disable_progress_bars()
-    messages = List({"role": Value("string"), "content": Value("string")})
-    text, number = Value("string"), Value("float64")
-    features = Features(
-        {
-            "prompt": messages,
-            "chosen": messages,
-            "rejected": messages,
-            "p": number,
-            "principles": List(text),
-            "weights": List(number),
-            "principle_p": List(number),
-            **dict.fromkeys(("pair_key", "prompt_id", "constitution", "judge"), text),
-        }
-    )
-    with replacing(path) as stream:
-        Dataset.from_list(preference_rows(pairs, labels), features=features).to_parquet(stream)
+    messages = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    numbers, texts = pa.list_(pa.float64()), pa.list_(pa.string())
+    columns = {"prompt": messages, "chosen": messages, "rejected": messages, "p": pa.float64()}
+    columns |= {"principles": texts, "weights": numbers, "principle_p": numbers}
+    columns |= dict.fromkeys(("pair_key", "prompt_id", "constitution", "judge"), pa.string())
+    schema = pa.schema(list(columns.items()))
+    with replacing(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
+        rows = (preference_row(pair, label) for pair, label in labelled if label.p is not None)
+        for chunk in batched(rows, ROWS_AT_ONCE):
+            writer.write_table(pa.Table.from_pylist(chunk, schema=schema))

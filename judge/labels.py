@@ -7,8 +7,8 @@ A label keeps the share of every principle, so that other weights, or a constitu
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from constitution.identity import digest
@@ -250,8 +250,3 @@ def _most_contrasting(decided: Sequence[tuple[Pair, Label]]) -> str:
         better, worse = sorted((pair.a.key, pair.b.key), key=lambda key: (-scores[key], key))
         candidates.append(_Candidate(scores[worse] - scores[better], better, worse, pair.key))
     return min(candidates).pair_key
-
-
-def label_counts(labels: Iterable[Label]) -> dict[str, int]:
-    """How many labels there are under `labelled`, and how many pairs have none, by reason."""
-    return dict(Counter("labelled" if label.reason is None else label.reason for label in labels))

@@ -64,7 +64,7 @@ class JudgeByModel:
         reached any more, or has answered nothing at all.
         """
         engine = self._opened()
-        prompts = [self._render(ask.pair, ask.principle, ask.request.order).messages for ask in asks]
+        prompts = self.prompts(asks)
         ask_all = {"direct": self._direct, "reasoned": self._reasoned, "two_step": self._two_step}
         given = ask_all[self._settings.readout](engine, asks, prompts)
         if said := _why_to_stop([one.failure for one in given], engine):
@@ -116,6 +116,20 @@ class JudgeByModel:
         seeds = tuple(seed_from("rationale", ask.request.key) for ask in asks)
         drawn = Drawn(temperature, seeds) if temperature > 0 else None
         return engine.complete_json(prompts, asked, self._settings.max_new_tokens, drawn)
+
+    def prompts(self, asks: Sequence[Ask]) -> list[tuple[Message, ...]]:
+        """What the model is shown for each ask. Loads nothing."""
+        return [self._render(ask.pair, ask.principle, ask.request.order).messages for ask in asks]
+
+    @property
+    def answer_tokens(self) -> int:
+        """The most tokens that one vote can generate; a direct read-out generates none."""
+        return 0 if self._settings.readout == "direct" else self._settings.max_new_tokens
+
+    @property
+    def reads_twice(self) -> bool:
+        """Whether the model reads its own reasons in a second step, whose length nobody knows beforehand."""
+        return self._settings.readout == "two_step"
 
     def _render(self, pair: Pair, principle: Principle, order: Order) -> Rendered:
         settings = self._settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -35,7 +36,7 @@ class VoteRequest(Record):
     replicate: int = Field(default=0, ge=0)
     """Which repetition of the same question this is."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The vote's key. Weights, comments, file names and principle ids are not in it."""
         return digest("vote", schema=VOTE_SCHEMA, **self.model_dump())
@@ -73,7 +74,7 @@ class Vote(Record):
             raise ValueError("a logit must be finite")
         return self
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The request's key."""
         return self.request.key

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from constitution.record import Record
-from judge.agreement import Table, cohens_kappa
+from judge.kappa import Table, cohens_kappa
 from judge.resampling import (
     DRAWS,
     Clusters,

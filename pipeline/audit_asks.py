@@ -28,8 +28,8 @@ from judge.audit.settings import AuditSettings, Probe
 from judge.interface import Judge
 from judge.opinions import Opinions, read_opinions
 from judge.records import Vote
+from pipeline.compare import sample_pairs
 from pipeline.context import Run
-from pipeline.stage_second_opinion import sample_pairs
 
 RECORDED_ONLY = "recorded opinions cannot be asked about anything else"
 UNSEEN = "the judge is not shown the principle's text; give its `check` an opposite in `audit.negations`"

@@ -42,6 +42,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be compu
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Put failed votes to the judge again, also those that would fail alike.")
 ]
+Measure = Annotated[
+    bool, typer.Option("--measure", help="With --dry-run: ask the judge a few of the votes, to time it; they are kept.")
+]
 
 
 def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: str) -> None:
@@ -57,11 +60,12 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
         accept_judge: AcceptJudge = None,
         dry_run: DryRun = False,
         retry_failed: RetryFailed = False,
+        measure: Measure = False,
     ) -> None:
         from pipeline.run import run_pipeline
 
         flags = {"name": name, "judge": judge, "seed": seed}
-        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, accept_judge or [], retry_failed)
+        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, measure, accept_judge or [], retry_failed)
 
     app.command(name=command_name, help=help_text)(command)
 
@@ -119,6 +123,28 @@ def audit(
     from pipeline.command_audit import run_audit
 
     run_audit(run_file, {"name": name, "judge": judge, "seed": seed}, settings or [], runs, dry_run)
+
+
+@app.command("compare-judges")
+def compare_judges(
+    run_file: RunFile,
+    judges: Annotated[
+        str, typer.Option(metavar="A,B[,C]", help="Entries of the run file's `judges`.", show_default=False)
+    ],
+    pairs: Annotated[int, typer.Option(min=1, help="How many pairs, of as many prompts as possible.")] = 200,
+    name: Name = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    runs: RunsFolder = Path("runs"),
+    dry_run: DryRun = False,
+    measure: Measure = False,
+) -> None:
+    """Put the same pairs before several judges: agreement, labels that would flip, cost. Trains nothing."""
+    from pipeline.compare import run_comparison
+
+    flags = {"name": name, "seed": seed}
+    named = [judge.strip() for judge in judges.split(",")]
+    run_comparison(run_file, flags, settings or [], runs, named, pairs, dry_run, measure)
 
 
 @constitution_app.command("check")

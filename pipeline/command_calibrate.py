@@ -27,8 +27,8 @@ from judge.resampling import Score
 from judge.settings import LlmJudge, RecordedJudge
 from pipeline.console import Console
 from pipeline.context import Run
-from pipeline.folder import RunFolder
 from pipeline.load import load_run
+from pipeline.opened import folder_of
 
 
 class Subject(NamedTuple):
@@ -53,7 +53,7 @@ def run_calibrate(
 ) -> None:
     """Ask what is missing, fit, write the record, say what it says."""
     config = load_run(path, flags, settings)
-    folder = RunFolder(runs / config.name)
+    folder = folder_of(config, path, runs)
     with Console() as console:
         run = Run(config, path.resolve().parent, folder, console, dry=dry_run)
         subject = _subject(run, judge or config.judge, gold)

@@ -37,13 +37,13 @@ def _annotated(run_file: Path, name: str | None, runs: Path) -> dict[str, Any]:
     from judge.records import Label
     from pipeline.console import Console
     from pipeline.context import Run
-    from pipeline.folder import RunFolder
     from pipeline.load import load_run
+    from pipeline.opened import folder_of
     from pipeline.run import STAGES
     from pipeline.stage import check_needs
 
     config = load_run(run_file, {"name": name})
-    folder = RunFolder(runs / config.name)
+    folder = folder_of(config, run_file, runs)
     with Console() as console:
         run = Run(config, run_file.resolve().parent, folder, console)
         check_needs(STAGES["train"], run, STAGES)  # training needs what an export needs: pairs and labels

@@ -62,6 +62,8 @@ class RunConfig(Record):
     """The judge whose votes become labels: the one line that swaps it."""
     sources: dict[str, str] = Field(default={})
     """Who is who: a role that principles name as their `source`, and the entry of `judges` that votes for it."""
+    votes: str | None = Field(default=None, min_length=1)
+    """An SQLite file of votes that several runs share, made if it is not there; the run folder's own when omitted."""
     second_opinion: SecondOpinion | None = None
     """Another judge to compare it with."""
     audit: AuditSettings | None = None

@@ -45,6 +45,8 @@ class Run:
     """Judges whose labels are trained on although their audit failed."""
     retry_failed: bool = False
     """Put failed votes to the judge again, also those that would fail alike."""
+    measure: bool = False
+    """A dry run that may ask a few votes, to time the judge."""
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
     _scorers: dict[tuple[str, str], RewardModel] = field(default_factory=dict)
@@ -154,10 +156,11 @@ class Run:
             )
         if not isinstance(settings, LlmJudge):
             return open_judge(name, settings, constitution)
-        model = self._judges_model(settings)
+        model = self.judges_model(settings)
         return open_judge(name, settings, constitution, model, lambda: self.engine(settings.engine, model), self.base)
 
-    def _judges_model(self, settings: LlmJudge) -> ModelRef:
+    def judges_model(self, settings: LlmJudge) -> ModelRef:
+        """The model of an llm judge: resolved, or behind its server."""
         engine = self.config.engines[settings.engine]
         if isinstance(engine, OpenAiEngine):
             return served_model(settings.model, engine, settings.revision)
@@ -184,4 +187,4 @@ class Run:
 
     def _store_path(self, path: Path) -> Path:
         """A dry run leaves no trace: a store that is not there yet is opened in memory."""
-        return Path(":memory:") if self.dry and not path.exists() else path
+        return Path(":memory:") if self.dry and not self.measure and not path.exists() else path

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from constitution.errors import StoreError
 from constitution.files import write_atomically
@@ -32,12 +32,14 @@ class Stamp(Record):
     """When it ended."""
     summary: tuple[str, ...] = ()
     """What the stage said at its end."""
+    left: dict[str, str] = Field(default={})
+    """Digest of each file that the stage may build on next time, by its name."""
 
 
 class RunFolder:
     """Paths inside runs/<name>/. The numbers are the order of the stages."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared_votes: Path | None = None) -> None:
         self.root = root
         self.config = root / "config.resolved.json"
         self.prompts = root / "10-prompts.jsonl"
@@ -45,11 +47,14 @@ class RunFolder:
         self.pairs = root / "20-pairs.jsonl"
         self.singles = root / "20-singles.jsonl"
         self.pair_counts = root / "20-counts.json"
-        self.votes = root / "30-votes.sqlite"
+        self.votes = shared_votes or root / "30-votes.sqlite"
         self.vote_counts = root / "30-votes.json"
         self.agreement = root / "30-second-opinion.json"
         self.audit = root / "35-audit.json"
         self.audit_page = root / "35-audit.html"
+        self.paces = root / "30-pace.json"
+        self.comparison = root / "31-compare-judges.json"
+        self.comparison_page = root / "31-compare-judges.html"
         self.labels = root / "40-labels.jsonl"
         self.preferences = root / "40-preferences.parquet"
         self.policy = root / "50-policy"
@@ -65,6 +70,7 @@ class RunFolder:
         """Make the folder. Raises StoreError if it cannot be written to."""
         try:
             self._stamps.mkdir(parents=True, exist_ok=True)
+            self.votes.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.root}: cannot make the run folder: {error.strerror}") from error
 

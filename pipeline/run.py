@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from constitution.files import write_json
 from pipeline.config import RunConfig
-from pipeline.console import Console
 from pipeline.context import Run
-from pipeline.folder import RunFolder
-from pipeline.load import load_run
-from pipeline.resolved import resolved
+from pipeline.opened import note_settings, opened_run
 from pipeline.stage import Stage, check_needs, preview_stage, run_stage
 from pipeline.stage_audit import AUDIT
 from pipeline.stage_behaviour import BEHAVIOUR
@@ -34,35 +29,27 @@ def run_pipeline(
     flags: Mapping[str, object],
     settings: Sequence[str],
     runs: Path,
-    dry_run: bool,
+    dry_run: bool = False,
+    measure: bool = False,
     accept: Sequence[str] = (),
     retry_failed: bool = False,
 ) -> None:
     """Run the named stages (all when None), or say what they would do. The same call again goes on where it stopped.
 
-    `retry_failed` puts every failed vote to the judge again, also those that would fail alike.
+    A dry run that may `measure` asks the judge a few of the missing votes, and keeps them. `retry_failed` puts
+    every failed vote to the judge again, also those that would fail alike.
     """
-    # Rows of a tokenizer batch are short here; its threads would only fight torch's, and warn when a process forks.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    config = load_run(path, flags, settings)
-    folder = RunFolder(runs / config.name)
-    chosen = [STAGES[name] for name in names or _default_stages(config)]
-    if dry_run:
-        with Console() as console:
-            _preview(Run(config, path.resolve().parent, folder, console, True, (), retry_failed), chosen)
-        return
-    folder.create()
-    with Console() as console, folder.locked():
-        run = Run(config, path.resolve().parent, folder, console, False, tuple(accept), retry_failed)
+    with opened_run(path, flags, settings, runs, dry_run, measure, accept, retry_failed) as run:
+        chosen = [STAGES[name] for name in names or _default_stages(run.config)]
+        if dry_run:
+            _preview(run, chosen)
+            return
         if len(chosen) == 1:
             check_needs(chosen[0], run, STAGES)
-        write_json(folder.config, resolved(run))
-        try:
-            worked = [run_stage(stage, run) for stage in chosen]
-        finally:
-            run.close_engines()
+        note_settings(run)
+        worked = [run_stage(stage, run) for stage in chosen]
         if not any(worked):
-            console.say("Nothing was recomputed: every stage's inputs are what they were.")
+            run.console.say("Nothing was recomputed: every stage's inputs are what they were.")
 
 
 def _default_stages(config: RunConfig) -> list[str]:

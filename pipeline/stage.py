@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from constitution.errors import DataError
+from constitution.identity import file_digest
 from pipeline.console import duration
 from pipeline.context import Run
 from pipeline.folder import RunFolder, Stamp, changed_inputs
@@ -32,6 +33,8 @@ class Stage(NamedTuple):
     """Say what executing it would compute, without computing it."""
     unfinished: Callable[[Run], str | None] = lambda run: None
     """Why it must be done again although nothing changed; None if it need not."""
+    keeps: Callable[[RunFolder], list[Path]] = lambda folder: []
+    """Files that its next execution may build on, if nobody has touched them since."""
 
 
 def reason_to_run(stage: Stage, run: Run, inputs: dict[str, str]) -> str | None:
@@ -86,6 +89,7 @@ def run_stage(stage: Stage, run: Run) -> bool:
             started=began,
             finished=_now(),
             summary=tuple(summary),
+            left={path.name: file_digest(path) for path in stage.keeps(run.folder)},
         )
     )
     for line in summary:

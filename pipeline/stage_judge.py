@@ -15,6 +15,8 @@ from judge.judges import Judge
 from judge.records import Vote
 from pipeline.context import Run
 from pipeline.folder import changed_inputs
+from pipeline.forecast import say_forecast
+from pipeline.paces import keep_paces
 from pipeline.stage import Stage
 
 
@@ -44,7 +46,9 @@ def say_plan(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) 
 def ask_votes(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> JudgeCount:
     """Say the plan, then ask what it says."""
     plan = say_plan(run, pairs, judge, store)
-    return judge_pairs(pairs, run.constitution, judge, store, run.console.tick, plan.wanted, run.retry_failed)
+    count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick, plan.wanted, run.retry_failed)
+    keep_paces(run, count.paces)
+    return count
 
 
 def _execute(run: Run) -> list[str]:
@@ -67,7 +71,8 @@ def _preview(run: Run) -> list[str]:
         return [f"judge `{run.config.judge}` on the pairs, once they exist"]
     judge = run.judge(run.config.judge)
     with run.vote_store() as store:
-        say_plan(run, run.pairs(), judge, store)
+        if say_plan(run, run.pairs(), judge, store).to_ask:
+            say_forecast(run, judge, run.pairs(), store)
     return [f"because of: {reason}" for reason in _reasons(run)]
 
 

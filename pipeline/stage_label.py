@@ -1,56 +1,114 @@
 """Stage `label`: votes -> labels by the constitution's rule. Writes 40-labels.jsonl, and
-40-preferences.parquet for other trainers. Asks no judge."""
+40-preferences.parquet for other trainers. Asks no judge.
+
+Pairs are read, labelled and written as they come. Where only weights or the rule have changed, the shares of the last
+labels are used again, and no vote is read: the labels are the same, bit for bit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import groupby
+from typing import BinaryIO, TypeAlias
 
 from constitution.errors import DataError
-from constitution.files import read_records, write_records
-from constitution.identity import file_digest
+from constitution.files import RecordFile, replacing
+from constitution.identity import digest, file_digest
+from constitution.store import SeenKeys
 from generate.records import Pair
-from judge.ask import collect_votes
+from judge.ask import stored_votes
 from judge.calibration import calibration_inputs, calibration_lines
 from judge.export import write_preferences
-from judge.labels import label_counts, label_pair, select_best_worst
+from judge.labels import label_pair, relabel, select_best_worst
 from judge.records import Label
 from pipeline.context import Run
+from pipeline.folder import changed_inputs
 from pipeline.stage import Stage
 from pipeline.stage_judge import read_account
 
+Labelled: TypeAlias = tuple[Pair, Label]
+WEIGHED = "constitution"
+"""The only input that labels can change with while their shares stay: weights and the rule; all else is in others."""
+
 
 def _inputs(run: Run) -> dict[str, str]:
+    principles = sorted([p.id, p.key, sorted(p.scope)] for p in run.constitution.principles)
     return {
         "pairs": file_digest(run.folder.pairs),
         "votes": read_account(run)["digest"],
-        "constitution": run.constitution.key,
+        "judge": run.judge(run.config.judge).digest,
+        "principles": digest("principles", principles=principles),
+        "drawn by pair": str(run.constitution.aggregation.rule == "random_principle"),
+        WEIGHED: run.constitution.key,
         "pairing": run.config.generate.pairing,
         **calibration_inputs(run.calibration),
     }
 
 
-def make_labels(run: Run, pairs: Sequence[Pair]) -> list[Label]:
-    """Label every pair from the stored votes; with `best_worst`, keep one pair a prompt."""
+def labels_of(run: Run) -> Iterator[Labelled]:
+    """Every pair with its label; with `best_worst`, one pair a prompt keeps its label."""
+    labelled = _from_shares(run) if shares_hold(run) else _from_votes(run)
+    return select_by_prompt(labelled) if run.config.generate.pairing == "best_worst" else labelled
+
+
+def shares_hold(run: Run) -> bool:
+    """Whether the labels that the stage left last are there, untouched, and of these very votes."""
+    stamp = run.folder.stamp("label")
+    if stamp is None or not run.folder.labels.exists():
+        return False
+    only_weighed = set(changed_inputs(stamp, _inputs(run))) <= {WEIGHED}
+    return only_weighed and stamp.left.get(run.folder.labels.name) == file_digest(run.folder.labels)
+
+
+def _from_shares(run: Run) -> Iterator[Labelled]:
+    labels = RecordFile(run.folder.labels, Label)
+    for pair, label in zip(run.pairs(), labels, strict=True):
+        yield pair, relabel(label, run.constitution)
+
+
+def _from_votes(run: Run) -> Iterator[Labelled]:
     judge = run.judge(run.config.judge)
     with run.vote_store() as store:
-        votes = collect_votes(pairs, run.constitution, judge, store)
-    labels = [label_pair(pair, votes.get(pair.key, {}), run.constitution, judge, run.calibration) for pair in pairs]
-    return select_best_worst(pairs, labels) if run.config.generate.pairing == "best_worst" else labels
+        for pair, votes in stored_votes(run.pairs(), run.constitution, judge, store):
+            yield pair, label_pair(pair, votes, run.constitution, judge, run.calibration)
+
+
+def select_by_prompt(labelled: Iterable[Labelled]) -> Iterator[Labelled]:
+    """`select_best_worst` one prompt at a time. Raises DataError where a prompt's pairs are not neighbours."""
+    with closing(SeenKeys()) as seen:
+        for key, group in groupby(labelled, key=lambda row: row[0].prompt.key):
+            rows = list(group)
+            if not seen.add([key]):
+                raise DataError(
+                    f"the pairs of prompt `{rows[0][0].prompt.id}` are not next to each other in the pairs' file, and "
+                    "`pairing: best_worst` compares them all: sort the file by prompt"
+                )
+            pairs, labels = zip(*rows, strict=True)
+            yield from zip(pairs, select_best_worst(pairs, labels), strict=True)
+
+
+def _written(labelled: Iterable[Labelled], stream: BinaryIO, counts: Counter[str]) -> Iterator[Labelled]:
+    """Each label written and counted on its way. Raises DataError at the end if no pair has one."""
+    for pair, label in labelled:
+        stream.write(label.model_dump_json().encode("utf-8") + b"\n")
+        counts["labelled" if label.reason is None else label.reason] += 1
+        yield pair, label
+    if not counts["labelled"]:
+        raise DataError(f"no pair got a label ({_listed(counts)}): see `aggregation` in the constitution")
 
 
 def _execute(run: Run) -> list[str]:
-    pairs = read_records(run.folder.pairs, Pair)
-    labels = make_labels(run, pairs)
-    counts = label_counts(labels)
-    if not counts.get("labelled"):
-        raise DataError(f"no pair got a label ({_listed(counts)}): see `aggregation` in the constitution")
-    write_records(run.folder.labels, labels)
-    write_preferences(run.folder.preferences, pairs, labels)
-    return [f"{len(labels)} pairs: {_listed(counts)}", *calibration_lines(run.calibration)]
+    counts = Counter[str]()
+    how = "re-weighted from the shares of the last labels" if shares_hold(run) else "made from the votes"
+    with replacing(run.folder.labels) as stream:
+        write_preferences(run.folder.preferences, _written(labels_of(run), stream, counts))
+    return [f"{counts.total()} pairs: {_listed(counts)}", f"labels {how}", *calibration_lines(run.calibration)]
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items())
+    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counts.items() if count)
 
 
 LABEL = Stage(
@@ -60,4 +118,5 @@ LABEL = Stage(
     outputs=lambda folder: [folder.labels, folder.preferences],
     execute=_execute,
     preview=lambda run: ["labels from the stored votes; no judge is asked"],
+    keeps=lambda folder: [folder.labels],
 )

@@ -10,9 +10,9 @@ from constitution.files import read_records, write_atomically
 from constitution.identity import digest, file_digest
 from generate.pairs import PairCounts
 from generate.records import Pair
-from judge.agreement import Agreement
 from judge.ask import PairVotes, collect_votes, flat_votes
 from judge.calibration import calibration_lines
+from judge.comparison import Comparison
 from judge.records import Label, Vote
 from pipeline.context import Run
 from pipeline.resolved import resolved, versions
@@ -89,23 +89,18 @@ def _provenance(run: Run) -> Provenance:
     )
 
 
-def _read_comparison(run: Run) -> dict[str, Any] | None:
+def _read_comparison(run: Run) -> Comparison | None:
     """What the second-opinion stage left, if this run has one."""
     if run.config.second_opinion is None or not run.folder.agreement.exists():
         return None
-    found: dict[str, Any] = json.loads(run.folder.agreement.read_text(encoding="utf-8"))
-    return found
+    return Comparison.model_validate_json(run.folder.agreement.read_text(encoding="utf-8"))
 
 
-def _second_opinion(found: dict[str, Any] | None) -> SecondOpinion | None:
+def _second_opinion(found: Comparison | None) -> SecondOpinion | None:
     if found is None:
         return None
-    return SecondOpinion(
-        judge=found["second"],
-        model=found["second_model"],
-        pairs=len(found["pairs"]),
-        rows=tuple(Agreement.model_validate(row) for row in found["principles"]),
-    )
+    second, couple = found.judges[1], found.couples[0]
+    return SecondOpinion(judge=second.name, model=second.model, pairs=len(found.pairs), rows=couple.principles)
 
 
 def _judged_pairs(
@@ -113,7 +108,7 @@ def _judged_pairs(
     pairs: list[Pair],
     labels: list[Label],
     votes: dict[str, PairVotes],
-    comparison: dict[str, Any] | None,
+    comparison: Comparison | None,
 ) -> list[JudgedPair]:
     """The pairs that the second judge saw, then trained ones, then the rest: at most PAIRS_IN_REPORT."""
     second = _second_votes(run, pairs, comparison)
@@ -130,11 +125,11 @@ def _judged_pairs(
     ]
 
 
-def _second_votes(run: Run, pairs: list[Pair], comparison: dict[str, Any] | None) -> dict[str, list[Vote]]:
+def _second_votes(run: Run, pairs: list[Pair], comparison: Comparison | None) -> dict[str, list[Vote]]:
     if comparison is None:
         return {}
     assert run.config.second_opinion is not None
-    keys, judge = set(comparison["pairs"]), run.judge(run.config.second_opinion.judge)
+    keys, judge = set(comparison.pairs), run.judge(run.config.second_opinion.judge)
     with run.vote_store() as store:
         votes = collect_votes([pair for pair in pairs if pair.key in keys], run.constitution, judge, store)
     return {key: flat_votes({key: by_principle}) for key, by_principle in votes.items()}

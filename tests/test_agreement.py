@@ -10,9 +10,10 @@ import pytest
 
 from constitution.model import Constitution, Principle
 from generate.records import Pair
-from judge.agreement import Table, cohens_kappa, compare_judges, rate, verdict_on
+from judge.agreement import Leaning, compare_judges, detectable_agreement, rate, verdict_on
 from judge.ask import PairVotes
 from judge.interface import Judge
+from judge.kappa import Table, cohens_kappa, count_table
 from judge.records import Order
 from tests.judging import a_constitution, a_pair, a_prompt, a_vote, llm_judge
 
@@ -85,18 +86,19 @@ def test_both_orders_decide_where_they_agree(recorded: Recorded) -> None:
     assert "better than chance" in verdict_on(both, "The model", "the annotators")
 
 
-def test_wilson_interval() -> None:
-    """Reference values: Newcombe 1998, table I (81 of 263, 15 of 148, 0 of 20, 1 of 29)."""
-    for hits, n, low, high in [
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ]:
-        found = rate(hits, n)
-        assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
-    assert rate(0, 0).value is None
-    assert rate(7, 7).high == 1.0
+def test_pairs_of_one_prompt_make_the_interval_no_narrower() -> None:
+    """Four pairs a prompt that all go alike say as much as one: the same share, and an interval as of 20 pairs."""
+    alone = rate(Leaning(f"prompt {i}", i < 14) for i in range(20))
+    fourfold = rate(Leaning(f"prompt {i % 20}", i % 20 < 14) for i in range(80))
+    assert (alone.hits, alone.n, fourfold.hits, fourfold.n, fourfold.clusters) == (14, 20, 56, 80, 20)
+    assert (fourfold.low, fourfold.high) == (pytest.approx(alone.low), pytest.approx(alone.high))
+    assert rate([]).value is None
+
+
+def test_what_could_have_been_detected() -> None:
+    """1/2 + 2.8016 * 1/2 / sqrt(n): 78.0 % of 25 prompts, 64.0 % of 100."""
+    found = [detectable_agreement(rate(Leaning(str(i), i % 2 == 0) for i in range(n))) for n in (25, 100)]
+    assert found == [pytest.approx(0.7802, abs=1e-4), pytest.approx(0.6401, abs=1e-4)]
 
 
 def test_kappa_by_hand() -> None:
@@ -107,21 +109,24 @@ def test_kappa_by_hand() -> None:
     assert cohens_kappa(Table(0, 0, 0, 0)) is None
 
 
-def test_kappa_interval_is_the_pair_bootstrap() -> None:
-    """The multinomial shortcut against resampling the pairs themselves."""
+def test_kappa_interval_is_a_bootstrap_over_prompts() -> None:
+    """Against resampling the prompts themselves, two pairs a prompt."""
     import numpy as np
 
-    from judge.agreement import bootstrapped_kappa, count_table
-
-    table = Table(20, 5, 10, 15)
-    cells = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
+    cells = [(True, True)] * 20 + [(True, False)] * 6 + [(False, True)] * 10 + [(False, False)] * 14
+    pairs = [a_pair("one", f"two {i}", a_prompt(f"question {i // 2}")) for i in range(50)]
+    one, two = ([1.0 if cell[side] else -1.0 for cell in cells] for side in (0, 1))
+    found = compare_judges(pairs, CONSTITUTION, votes_in("ab", pairs, one), votes_in("ab", pairs, two))[0].kappa
     generator = np.random.default_rng(1)
-    drawn = [cohens_kappa(count_table([cells[i] for i in generator.integers(50, size=50)])) for _ in range(2000)]
+    drawn = []
+    for _ in range(2000):
+        prompts = generator.integers(25, size=25)
+        drawn.append(cohens_kappa(count_table([cells[2 * i + j] for i in prompts for j in (0, 1)])))
     low, high = np.quantile([value for value in drawn if value is not None], [0.025, 0.975])
-    found = bootstrapped_kappa(table)
+    assert found.value == cohens_kappa(count_table(cells))
     assert found.low == pytest.approx(low, abs=0.03)
     assert found.high == pytest.approx(high, abs=0.03)
-    assert found == bootstrapped_kappa(table)
+    assert found.clusters == 25
 
 
 def numbered_pairs(count: int) -> list[Pair]:

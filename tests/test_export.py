@@ -42,7 +42,7 @@ def data_set(tmp_path: Path) -> Path:
         pair_of(Prompt(id="z", prompt="What?"), "x", "y"),
     ]
     path = tmp_path / "preferences.parquet"
-    write_preferences(path, pairs, [label_of(pairs[0], 0.2), label_of(pairs[1], 0.75), label_of(pairs[2], None)])
+    write_preferences(path, [(pair, label_of(pair, p)) for pair, p in zip(pairs, (0.2, 0.75, None), strict=True)])
     return path
 
 

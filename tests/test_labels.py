@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from random import Random
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ from judge.interface import Judge, Showing
 from judge.labels import (
     Missing,
     Preference,
-    label_counts,
     label_pair,
     oriented,
     preference,
@@ -274,4 +274,8 @@ def test_best_worst_by_hand() -> None:
     assert [pair.a.text + pair.b.text for pair, label in zip(pairs, selected, strict=True) if label.p is not None] == [
         "wy"
     ]
-    assert label_counts(selected) == {"labelled": 1, "undecided": 1, "not_selected": 4}
+    assert Counter(label.reason or "labelled" for label in selected) == {
+        "labelled": 1,
+        "undecided": 1,
+        "not_selected": 4,
+    }

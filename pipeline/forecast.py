@@ -1,0 +1,91 @@
+"""What a dry run says of votes to come: calls, exact prompt tokens, a bound on answers, and time where measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from itertools import islice
+
+from constitution.store import Store
+from generate.records import Pair
+from generate.settings import OpenAiEngine
+from generate.tokens import encode, load_tokenizer
+from judge.ask import batches, judge_pairs
+from judge.forecast import Encoder, Forecast, forecast, total_of
+from judge.interface import Judge
+from judge.llm import JudgeByModel
+from judge.pace import Pace
+from judge.panel import turns
+from judge.records import Vote
+from judge.settings import LlmJudge
+from pipeline.console import duration
+from pipeline.context import Run
+from pipeline.paces import keep_paces, read_paces
+
+ANY_LENGTH = 10**9
+"""Counting tokens refuses no prompt; asking may."""
+WHY_ABOUT = (
+    "tokens are an estimate: the tokenizer of a server's model is not known here (characters are counted), and a judge "
+    "of two steps also reads its own reasons, not counted"
+)
+WARM_UP_PAIRS, MEASURED_PAIRS = 1, 2
+
+
+def say_forecast(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vote]) -> None:
+    """Say what the missing votes take, principle by principle. With `run.measure`, ask a few of them first."""
+    if run.measure:
+        _measure(run, judge, pairs, store)
+    encoders = lru_cache(partial(_encoder, run))
+    rows = forecast(batches(pairs, run.constitution, judge, store, None, run.retry_failed), encoders)
+    paces = read_paces(run)
+    for member in (turn.judge for turn in turns(judge, run.constitution)):
+        mine = [row for row in rows if row.judge == member.name]
+        if mine and isinstance(member, JudgeByModel):
+            _say_rows(run, mine)
+            run.console.say(f"    {_time_of(sum(row.calls for row in mine), paces.get(member.digest))}")
+
+
+def _say_rows(run: Run, rows: list[Forecast]) -> None:
+    total = total_of(rows)
+    for row in rows if len(rows) == 1 else [*rows, total]:
+        about = "" if row.exact else "about "
+        run.console.say(
+            f"    {row.principle}: {row.calls:,} calls, {about}{row.prompt_tokens:,} prompt tokens "
+            f"({about}{row.distinct_tokens:,} with common beginnings counted once), "
+            f"at most {row.answer_tokens:,} tokens of answers"
+        )
+    if not total.exact:
+        run.console.say(f"    {WHY_ABOUT}")
+
+
+def _time_of(calls: int, pace: Pace | None) -> str:
+    if pace is None:
+        return "time: not measured yet for this judge; `--dry-run --measure` asks a few votes, and keeps them"
+    slower = ", the loading of the model included" if pace.loading else ""
+    return (
+        f"time: about {duration(calls * pace.seconds_a_vote)} at {pace.seconds_a_vote:.3g} s a vote, "
+        f"measured on {pace.votes} votes{slower}"
+    )
+
+
+def _encoder(run: Run, judge: JudgeByModel) -> Encoder | None:
+    """The judge's own tokenizer; None behind a server. Loads no weights."""
+    settings = run.config.judges[judge.name]
+    assert isinstance(settings, LlmJudge)
+    if isinstance(run.config.engines[settings.engine], OpenAiEngine):
+        return None
+    tokenizer = load_tokenizer(run.judges_model(settings))
+    return lambda conversations: encode(tokenizer, conversations, 0, ANY_LENGTH)
+
+
+def _measure(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vote]) -> None:
+    """Ask about one pair, which loads the model, then about a few more with the clock running. The votes are kept."""
+    lacking = (pair for pair in pairs if _lacks(run, judge, pair, store))
+    first, rest = list(islice(lacking, WARM_UP_PAIRS)), list(islice(lacking, MEASURED_PAIRS))
+    for some in (first, rest):
+        paces = judge_pairs(some, run.constitution, judge, store, run.console.tick, retry_failed=run.retry_failed).paces
+        keep_paces(run, {i: pace.model_copy(update={"loading": some is first}) for i, pace in paces.items()})
+
+
+def _lacks(run: Run, judge: Judge, pair: Pair, store: Store[Vote]) -> bool:
+    return any(batch.missing for batch in batches([pair], run.constitution, judge, store, None, run.retry_failed))

@@ -1,0 +1,59 @@
+"""A command's hold on its run: configuration loaded, folder made and locked, engines closed at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from constitution.files import write_json
+from pipeline.config import RunConfig
+from pipeline.console import Console
+from pipeline.context import Run
+from pipeline.folder import RunFolder
+from pipeline.load import load_run
+from pipeline.resolved import resolved
+
+
+@contextmanager
+def opened_run(
+    path: Path,
+    flags: Mapping[str, object],
+    settings: Sequence[str],
+    runs: Path,
+    dry: bool = False,
+    measure: bool = False,
+    accept: Sequence[str] = (),
+    retry_failed: bool = False,
+) -> Iterator[Run]:
+    """The run of this run file and these flags. A dry one makes no folder and holds no lock, unless it may `measure`.
+
+    Raises ConfigError as `load_run` does, StoreError if another process works in the folder.
+    """
+    # Rows of a tokenizer batch are short here; its threads would only fight torch's, and warn when a process forks.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    config = load_run(path, flags, settings)
+    base = path.resolve().parent
+    folder = folder_of(config, path, runs)
+    if dry and not measure:
+        with Console() as console:
+            yield Run(config, base, folder, console, dry=True, retry_failed=retry_failed)
+        return
+    folder.create()
+    with Console() as console, folder.locked():
+        run = Run(config, base, folder, console, dry, tuple(accept), retry_failed, measure)
+        try:
+            yield run
+        finally:
+            run.close_engines()
+
+
+def note_settings(run: Run) -> None:
+    """Write config.resolved.json: what the run is really using."""
+    write_json(run.folder.config, resolved(run))
+
+
+def folder_of(config: RunConfig, path: Path, runs: Path) -> RunFolder:
+    """The run's folder, and the store of votes that its run file at `path` names."""
+    return RunFolder(runs / config.name, path.resolve().parent / config.votes if config.votes else None)
