@@ -16,7 +16,7 @@ from judge.comparison import Comparison
 from pipeline.compare import run_comparison
 from pipeline.run import run_pipeline
 from tests.runs import command, environment, write_run
-from tests.serving import Received, Reply, Scripted, completion, scripted
+from tests.serving import Received, Reply, Scripted, canary_code, completion, scripted
 from tests.test_run import edit, votes_in
 
 
@@ -38,8 +38,8 @@ def likes_length(request: Received) -> Reply:
 
 def answer(request: Received) -> Reply:
     """The canary, then verdicts."""
-    is_canary = "sea" in request.question and "RESPONSE" not in request.question
-    return completion('{"constrained": "yes"}') if is_canary else likes_length(request)
+    code = canary_code(request)
+    return completion(code) if code else likes_length(request)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def compared(run_file: Path) -> Comparison:
     return Comparison.model_validate_json(path.read_text(encoding="utf-8"))
 
 
-def test_two_judges_are_compared_and_a_second_time_only_failures_are_asked(
+def test_two_judges_are_compared_and_a_second_time_nothing_is_asked(
     run_file: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compare(run_file, "rules", "remote", pairs=24)
@@ -87,8 +87,9 @@ def test_two_judges_are_compared_and_a_second_time_only_failures_are_asked(
     server.received.clear()
     compare(run_file, "rules", "remote", pairs=24)
     second = compared(run_file)
-    assert [side.cost.asked for side in second.judges] == [0, remote.cost.failed]
-    assert len(server.received) == remote.cost.failed + 1  # the canary
+    assert [side.cost.asked for side in second.judges] == [0, 0]
+    assert server.received == []
+    assert remote.cost.failed > 0  # and what failed would fail alike
     assert second.couples == first.couples
     page = (run_file.parent / "runs" / "tiny" / "31-compare-judges.html").read_text(encoding="utf-8")
     assert "<h2>rules and remote</h2>" in page
@@ -112,8 +113,7 @@ def test_its_votes_are_those_of_the_run(run_file: Path, capsys: pytest.CaptureFi
     compare(run_file, "rules", "remote", pairs=10_000)
     capsys.readouterr()
     run_pipeline(("judge",), run_file, {"judge": "remote"}, [], run_file.parent / "runs")
-    asked = int(capsys.readouterr().out.split("judge `remote`: ")[1].split(" votes asked")[0])
-    assert asked == compared(run_file).judges[1].cost.failed  # what failed is asked again, nothing else
+    assert "judge `remote`: 0 votes asked" in capsys.readouterr().out
 
 
 def test_a_wrong_name_and_missing_pairs_are_explained(run_file: Path, tiny_model: ModelRef, tmp_path: Path) -> None:
