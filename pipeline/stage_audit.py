@@ -90,15 +90,14 @@ def own_pairs(run: Run) -> list[Pair]:
 def make_run_card(run: Run) -> Card:
     """Ask what the settings want, and score it."""
     settings, judge, pairs = effective_settings(run), run.judge(run.config.judge), own_pairs(run)
-    left_out: dict[str, str] = {}
+    folder, left_out = gold_folder(run, settings), dict[str, str]()
+    gold = read_gold(run, settings, folder) if settings and folder else None  # first: its faults should cost no vote
     with run.vote_store() as store:
         asked = Asked(own=collect_cells(pairs, run.constitution, judge, store))
         if settings is not None:
             plan = probing(run, settings, pairs, judge)
             asked, left_out = ask_probes(run, settings, plan, judge, store, asked.own), plan.left_out
-        folder = gold_folder(run, settings)
-        if settings is not None and folder is not None:
-            gold = read_gold(run, settings, folder)
+        if gold is not None:
             run.console.say(f"  {len(gold.pairs)} pairs with gold")
             cells = Asker(judge, store, run.console.tick).cells(gold.pairs, run.constitution)
             asked = asked._replace(gold_cells=cells, gold=gold.gold, calibrated=_calibrated(run, judge))

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from constitution.errors import JudgeError
 from generate.engine import ModelRef
 from pipeline.cli import app
+from pipeline.run import run_pipeline
 
 LONG_WORDS = "{type: pattern, pattern: '[a-z]{9,}', want: %s}"
 
@@ -43,8 +45,6 @@ def write_run(folder: Path, name: str, constitution: str, judge: str, audit: str
 
 def audited(folder: Path, run_file: Path) -> dict[str, Any]:
     """The card that `preceptor audit` leaves."""
-    from pipeline.run import run_pipeline
-
     run_pipeline(("generate", "judge"), run_file, {}, (), folder / "runs", False)
     result = CliRunner().invoke(app, ["audit", str(run_file), "--runs", str(folder / "runs")], catch_exceptions=False)
     card: dict[str, Any] = json.loads((folder / "runs" / run_file.stem / "35-audit.json").read_text(encoding="utf-8"))
@@ -74,6 +74,23 @@ def test_the_published_figures_come_out_to_the_last_digit(judge: str, shared_dat
     assert orders["kappa_ab"]["value"] > 0.5 > published["kappa_False"]
     assert "It is right more often than a coin" in card["said"]
     assert set(card["about"]["not_probed"]) == {"negation", "null", "repeat", "injection"}
+
+
+@pytest.mark.real_model
+def test_smollm2_is_called_at_chance_and_its_labels_are_refused(shared_data: Path, folder: Path) -> None:
+    source = shared_data / "llmbar" / "LLMBar-Natural.json"
+    preceptor("import", "llmbar", source, "--out", folder / "gold", "--limit", 6)
+    constitution = "name: c\nprinciples:\n  - {id: follows, text: It follows the instruction.}\n"
+    judge = "{kind: llm, engine: embedded, model: 'bundled:smollm2-135m-instruct', template: small, max_chars: 300}"
+    run_file = write_run(folder, "small", constitution, judge, "{gold: gold, probes: []}", "gold")
+    card = audited(folder, run_file)
+    assert not card["passed"]
+    assert "chance" in " ".join(card["words"])
+    accuracy = card["figures"]["gold"]["accuracy"]
+    assert accuracy["low"] < 0.5 < accuracy["high"]
+    run_pipeline(("label",), run_file, {}, (), folder / "runs", False)
+    with pytest.raises(JudgeError, match="did not pass its audit"):
+        run_pipeline(("train",), run_file, {}, (), folder / "runs", False)
 
 
 def case_study(folder: Path, name: str, negation: str) -> dict[str, Any]:
