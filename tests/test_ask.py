@@ -16,13 +16,12 @@ from constitution.errors import ModelError
 from constitution.model import Constitution, Principle
 from constitution.progress import Tick
 from constitution.store import Store
-from generate.records import Message
 from judge.ask import collect_votes, judge_pairs, plan_votes
 from judge.interface import Ask, Judge, Showing, Stopped
 from judge.records import Vote
 from tests.conftest import REPOSITORY
 from tests.judge_child import BATCH_PAIRS, PAIRS, Watched
-from tests.judging import PRINCIPLES, a_constitution, a_pair, a_prompt, llm_judge, rules_judge, some_pairs
+from tests.judging import PRINCIPLES, a_constitution, a_pair, llm_judge, rules_judge, some_pairs
 
 FOR_ALL, FOR_LONG = 3, 1
 """Principles in scope of every prompt, and those for one prompt in three only."""
@@ -212,36 +211,6 @@ def test_a_judge_that_cannot_go_on_loses_no_vote_that_it_gave(store: Store[Vote]
     assert given == BATCH_PAIRS * FOR_ALL * 2 + BATCH_PAIRS * FOR_ALL // 2
     count = judge_pairs(pairs, constitution, watched(constitution), store)
     assert (count.asked, count.stored, count.states) == (PAIRS * FOR_ALL - given, given, {"valid": PAIRS * FOR_ALL})
-
-
-def test_every_part_of_a_question_is_in_its_key() -> None:
-    """One change at a time: each gives another key, and what nobody judges gives the same."""
-    constitution, pair, principle = a_constitution(), a_pair("one", "two"), PRINCIPLES[0]
-    judge = llm_judge(constitution)
-    key = judge.request(pair, principle, Showing("ab")).key
-    turns = [Message(role="user", content="Hello"), Message(role="user", content="How do I bake bread?")]
-    other_keys = {
-        "order": judge.request(pair, principle, Showing("ba")),
-        "first": judge.request(a_pair("ones", "two"), principle, Showing("ab")),
-        "second": judge.request(a_pair("one", "twos"), principle, Showing("ab")),
-        "prompt": judge.request(a_pair("one", "two", a_prompt(turns=turns)), principle, Showing("ab")),
-        "text": judge.request(pair, principle.model_copy(update={"text": "Short."}), Showing("ab")),
-        "question": judge.request(pair, principle.model_copy(update={"question": "Which is short?"}), Showing("ab")),
-        "polarity": judge.request(pair, principle.model_copy(update={"polarity": "against"}), Showing("ab")),
-        "template": llm_judge(constitution, template="small").request(pair, principle, Showing("ab")),
-        "readout": llm_judge(constitution, readout="reasoned").request(pair, principle, Showing("ab")),
-        "confidence": llm_judge(constitution, readout="reasoned", reasoned_confidence=0.7).request(
-            pair, principle, Showing("ab")
-        ),
-        "tokens": llm_judge(constitution, readout="reasoned", max_new_tokens=99).request(
-            pair, principle, Showing("ab")
-        ),
-    }
-    assert len({key, *(request.key for request in other_keys.values())}) == len(other_keys) + 1
-    same = principle.model_copy(update={"id": "other", "weight": 7.0, "axis": "z"})
-    tagged = a_pair("one", "two", a_prompt(tags=("a-tag",)))
-    assert judge.request(tagged, same, Showing("ab")).key == key
-    assert llm_judge(constitution, batch_pairs=3, orders="ab").request(pair, principle, Showing("ab")).key == key
 
 
 def test_keys_are_the_same_in_another_process() -> None:
