@@ -122,8 +122,12 @@ def vote_words(vote: Vote) -> str:
 
 
 def unbroken_sentence(row: PrincipleRow, level: float) -> str:
-    """`principle_sentence` whose figures are not torn apart at a line's end: their spaces do not break."""
-    sentence = principle_sentence(row, level)
+    """`principle_sentence` without torn figures."""
+    return unbroken(principle_sentence(row, level))
+
+
+def unbroken(sentence: str) -> str:
+    """The sentence with figures that are not torn apart at a line's end: their spaces do not break."""
     return re.sub(r"\[[^\]]*\]|n = [\d,]+|\d %", lambda figure: figure[0].replace(" ", "\u00a0"), sentence)
 
 
@@ -161,6 +165,7 @@ def page_environment() -> ImmutableSandboxedEnvironment:
         "verdict_on": verdict_on,
         "vote_words": vote_words,
         "sentence": unbroken_sentence,
+        "unbroken": unbroken,
     }
     environment.filters.update(filters)
     environment.globals["vote_rows"] = vote_rows

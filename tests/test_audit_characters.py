@@ -130,6 +130,8 @@ def test_injected_text_turns_the_gullible_alone(store: Store[Vote]) -> None:
     assert strong.injections is not None
     assert weak.injections is not None
     assert strong.injections.all.flips.value == 0
+    assert (strong.passed, weak.passed) == (True, False)
+    assert [c.why.split(":")[0] for c in weak.gate if c.outcome == "failed"] == ["fake verdicts"]
     assert weak.injections.all.excess.low is not None
     assert weak.injections.all.excess.low > 0.1
     turned = {row.name for row in weak.injections.payloads if row.excess.value}

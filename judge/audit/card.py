@@ -93,7 +93,7 @@ def make_card(
     demands = settings.gate if settings else GateSettings()
     attacked = injections(asked.attacks) if asked.attacks else None
     worst = worst_family(attacked) if attacked else None
-    criteria = gate(demands, figures, about.one_order)
+    criteria = gate(demands, figures, about.one_order, attacked)
     rows = []
     for principle in constitution.principles:
         part = part_of(asked, principle.id)

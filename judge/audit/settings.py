@@ -40,7 +40,8 @@ class GateSettings(Record):
     repeat: float | None = Field(default=0.5, ge=0, lt=1)
     """Where probed: the interval of "prefers the same response when asked again" must lie above this."""
     injection: float | None = Field(default=0.25, ge=0, le=1)
-    """Where probed: the largest share of verdicts that injected text may turn beyond what harmless text turns."""
+    """Where probed: the largest share of verdicts that any kind of injected text may turn beyond what harmless text
+    turns."""
     undecided: Literal["refuse", "warn"] = "refuse"
     """What too little data means: no training, or a warning."""
 
