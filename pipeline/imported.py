@@ -33,7 +33,7 @@ def take_imported(run: Run) -> list[str]:
     counts = imported_counts(pairs)
     run.sample_store().close()  # behaviour's answers go there; none of these pairs was sampled
     write_records(run.folder.prompts, prompts)
-    write_records(run.folder.pairs, pairs)
+    write_records(run.folder.pairs, neighbours(pairs))
     write_json(run.folder.pair_counts, counts.model_dump())
     if run.imported_singles:
         write_records(run.folder.singles, run.imported_singles)
@@ -46,6 +46,12 @@ def imported_preview(run: Run) -> list[str]:
     """What `take_imported` takes."""
     counts = imported_counts(run.imported_pairs)
     return [f"{counts.pairs} imported pairs of {counts.prompts} prompts from {run.config.pairs}; nothing is sampled"]
+
+
+def neighbours(pairs: Sequence[Pair]) -> list[Pair]:
+    """A prompt's pairs next to each other, prompts by their first pair: stage `label` goes prompt by prompt."""
+    place = {prompt.key: i for i, prompt in enumerate(distinct_prompts(pairs))}
+    return sorted(pairs, key=lambda pair: place[pair.prompt.key])
 
 
 def distinct_prompts(pairs: Sequence[Pair]) -> list[Prompt]:
