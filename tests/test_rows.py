@@ -11,9 +11,9 @@ import torch
 
 from generate.engine import ModelRef
 from tests.training import LORA, make_pairs, tiny_reference, token_pairs
-from train import attention, fused
+from train import attention, fused, head
 from train.layout import choose_layout
-from train.logps import CHUNK, answer_logps
+from train.logps import answer_logps
 from train.policy import Policy, attach_adapter, load_reference, trained_parameters
 from train.rows import Rows, pack, separate_rows, shared_row
 from train.settings import TrainSettings
@@ -115,15 +115,23 @@ def test_gradients_are_the_plain_ones(tmp_path: Path) -> None:
     assert (gradient(shared(policy, shared_row(pairs))) - plain).norm() / plain.norm() < 1e-5
 
 
-def test_the_head_runs_in_chunks(reference: Policy) -> None:
-    """More answer tokens than a chunk holds, and a number that does not divide by it."""
-    pairs = token_pairs(reference, make_pairs(14))
-    rows = shared_row(pairs)
-    assert len(rows.targets_N) > CHUNK
-    assert len(rows.targets_N) % CHUNK
+@pytest.mark.parametrize("tile", [1, 37, 399, 400, 5000])
+def test_the_head_in_tiles_is_softmax_and_autograd(monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
+    """Tiles that do not divide the vocabulary; logits so far apart that a plain exp would overflow."""
+    monkeypatch.setattr(head, "TILE", tile)
+    generator = torch.Generator().manual_seed(2)
+    weight_V_D, bias_V = torch.randn(400, 12, generator=generator), torch.randn(400, generator=generator)
+    targets_N = torch.randint(400, (30,), generator=generator)
+    slopes = []
+    for logps in (head.head_logps, head._chunk_logps):
+        hidden_N_D = (20 * torch.randn(30, 12, generator=torch.Generator().manual_seed(3))).requires_grad_()
+        found_N = logps(hidden_N_D, weight_V_D, bias_V, targets_N)
+        (found_N * torch.arange(30)).sum().backward()
+        slopes.append((found_N.detach(), hidden_N_D.grad))
+    torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-4, atol=1e-4)
     with torch.no_grad():
         torch.testing.assert_close(
-            shared(reference, rows), plain_logps(own_attention(reference), pairs), rtol=0, atol=1e-4
+            head.head_logps(hidden_N_D, weight_V_D, bias_V, targets_N), slopes[1][0], rtol=1e-5, atol=1e-4
         )
 
 
@@ -152,7 +160,8 @@ def test_a_row_of_known_tokens() -> None:
 
 
 def test_layout_is_tried_on_the_model(reference: Policy) -> None:
-    assert choose_layout(reference, token_pairs(reference, make_pairs(4))).layout == "shared"
+    pairs = token_pairs(reference, make_pairs(4))
+    assert choose_layout(own_attention(reference), pairs).layout == "shared"
 
 
 def _other_model(folder: Path, kind: str) -> Policy:
