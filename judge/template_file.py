@@ -30,7 +30,7 @@ from constitution.files import read_text
 from constitution.identity import digest
 from judge.template_lint import Fault, find_faults
 
-TEMPLATE_CODE_VERSION = 2
+TEMPLATE_CODE_VERSION = 3
 MAX_BYTES = 64 * 1024
 
 

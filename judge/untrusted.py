@@ -13,10 +13,19 @@ FENCE_OPEN, FENCE_CLOSE = "<<<", ">>>"
 _ANGLES = re.compile(r"<{2,}|>{2,}")
 _BARRED = re.compile(r"<(?=[|｜])|(?<=[|｜])>")
 _TAGS = re.compile(
-    r"<(?=/?(?:s|bos|eos|pad|unk|think|start_of_turn|end_of_turn|startoftext|endoftext)>)", re.IGNORECASE
+    r"<(?=/?(?:s|bos|eos|pad|unk|cls|sep|mask|sop|eop|think|tool_call|tool_response|startoftext|endoftext"
+    r"|(?:start|end)_of_(?:turn|image|text)|(?:unused|extra_id_|reserved_)\w{1,20})>)",
+    re.IGNORECASE,
 )
-_INST = re.compile(r"\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_INST = re.compile(
+    r"\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|BOS|EOS|PAD|UNK|CLS|SEP|g?MASK)\])",
+    re.IGNORECASE,
+)
+# Control, direction-changing and invisible characters, and the tag characters that can spell a hidden text.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 class Bounded(NamedTuple):

@@ -11,7 +11,7 @@ import pytest
 
 from constitution.errors import ModelError
 from constitution.store import Store
-from generate.engine import Engine, ModelRef, Sampling
+from generate.engine import Completion, Engine, ModelRef, Sampling
 from generate.open import open_engine
 from generate.records import Message
 from generate.served import served_model
@@ -90,7 +90,7 @@ def test_samples_come_with_their_ends_and_counts(server: Engine) -> None:
             assert answer.tokens == 12 if answer.finish == "length" else 0 < answer.tokens <= 12
     greedy = Sampling(temperature=0, max_new_tokens=12)
     first, second = server.sample(chat(CAPITAL), 2, greedy, seed=0)[0]
-    assert first == second == ("The capital of France is Paris.", "stop", 8, 37)
+    assert first == second == Completion("The capital of France is Paris.", "stop", 8, 37)
 
 
 def test_json_keeps_to_the_schema(server: Engine) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from constitution.errors import DataError
-from generate.engine import Engine, ModelRef, Sampling
+from generate.engine import Drawn, Engine, ModelRef, Sampling
 from generate.open import open_engine
 from generate.records import Message
 from generate.settings import TransformersEngine
@@ -78,9 +78,23 @@ def test_json_keeps_to_the_schema(vllm_engine: Engine) -> None:
     assert (cut.finish, cut.tokens) == ("length", 4)
 
 
-def test_a_prompt_that_does_not_fit_is_named(vllm_engine: Engine) -> None:
+def test_a_prompt_that_does_not_fit_is_named_and_fails_alone(vllm_engine: Engine) -> None:
+    long = "Tell me about rivers. " * 800
     with pytest.raises(DataError, match="the prompt that starts `Tell me about rivers"):
-        vllm_engine.read_choices(chat("Tell me about rivers. " * 800), ["A", "B"])
+        vllm_engine.sample(chat(long), 1, Sampling(), seed=0)
+    too_long, fits = vllm_engine.read_choices(chat(long, QUESTIONS[0]), ["A", "B"])
+    assert too_long.failure is not None
+    assert too_long.failure.reason == "too_long"
+    assert fits.failure is None
+    assert fits.logps == pytest.approx(vllm_engine.read_choices(chat(QUESTIONS[0]), ["A", "B"])[0].logps, abs=1e-3)
+
+
+def test_drawn_json_has_its_own_seeds(vllm_engine: Engine) -> None:
+    drawn = Drawn(1.0, (1, 2, 1))
+    found = vllm_engine.complete_json(chat(*QUESTIONS[:1] * 3), Reasoned, 120, drawn)
+    assert found[0].text == found[2].text != found[1].text
+    (alone,) = vllm_engine.complete_json(chat(QUESTIONS[0]), Reasoned, 120, Drawn(1.0, (2,)))
+    assert alone.text == found[1].text
 
 
 def test_no_prompts_no_answers(vllm_engine: Engine) -> None:

@@ -38,3 +38,14 @@ def test_reasoned_votes(vllm_engine: Engine, tmp_path: Path) -> None:
         assert vote.raw is not None
         verdict = Verdict.model_validate_json(vote.raw)
         assert vote.logit == pytest.approx(math.log(4) * (1 if verdict.verdict == "A" else -1), abs=1e-12)
+
+
+def test_two_step_votes_of_several_drawn_rationales(vllm_engine: Engine, tmp_path: Path) -> None:
+    judge = judge_on(
+        vllm_engine, readout="two_step", rationales=2, temperature=0.8, rationale_chars=60, clamp=[0.4, 0.6]
+    )
+    with Store(tmp_path / "votes.sqlite", Vote) as store:
+        votes = votes_of(judge, store)
+    assert [vote.state for vote in votes] == ["valid"] * 16
+    assert all(vote.logit is not None and abs(vote.logit) <= math.log(1.5) + 1e-9 for vote in votes)
+    assert len({vote.rationale for vote in votes}) > 4
