@@ -11,6 +11,7 @@ from generate.records import Pair
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.imported import OFF_POLICY
+from pipeline.model_card import write_model_card
 from pipeline.singles import read_singles, single_inputs, unused_singles
 from pipeline.stage import Stage
 from pipeline.stage_audit import require_passed
@@ -53,7 +54,8 @@ def _execute(run: Run) -> list[str]:
 
     require_passed(run)
     run.close_engines()
-    pairs = training_pairs(read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label))
+    labels = read_records(run.folder.labels, Label)
+    pairs = training_pairs(read_records(run.folder.pairs, Pair), labels)
     with Store(run.folder.references, ReferenceLogps) as references:
         summary = train(
             [*pairs, *read_singles(run, pairs)],
@@ -69,6 +71,7 @@ def _execute(run: Run) -> list[str]:
         unused = unused_singles(run)
         warnings = (*summary.warnings, OFF_POLICY, *([unused] if unused else []))
         summary = summary.model_copy(update={"warnings": warnings})
+    write_model_card(run, labels, summary)
     write_atomically(run.folder.training, summary.model_dump_json(indent=2) + "\n")
     return summary.lines()
 

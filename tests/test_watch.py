@@ -75,9 +75,14 @@ def test_a_slope_by_hand() -> None:
 
 def test_nothing_wrong_says_nothing() -> None:
     found = seen([pair(i, short=0.9) for i in range(6)], [[1.0 + 0.1 * i, -1.0] for i in range(6)])
-    assert [one.warnings for one in found.values()] == [()] * 4
+    assert [one.warnings for one in found.values()] == [()] * 5
     assert found["displacement"].figure
     assert found["displacement"].figure.value == pytest.approx(1.25)
+    assert found["ranking"].figure
+    assert found["ranking"].figure.value == 1.0
+    half = seen([pair(0), pair(1, 0.5), pair(2)], [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])["ranking"].figure
+    assert half
+    assert (half.value, half.n) == (0.75, 2)
 
 
 def test_displacement_names_the_principles_whose_answers_fell() -> None:
@@ -162,7 +167,7 @@ def test_a_training_is_watched(tmp_path: Path, model: ModelRef) -> None:  # noqa
     found = run(tmp_path, model, pairs, epochs=6, heldout_fraction=0.4)
     assert any(said.startswith("`contrary`: the policy moved against it") for said in found.summary.warnings)
     by_name = {one.name: one for one in found.summary.watched}
-    assert set(by_name) == {"displacement", "against", "length", "weak_reference"}
+    assert set(by_name) == {"ranking", "displacement", "against", "length", "weak_reference"}
     assert set(by_name["against"].principles) == {"contrary", "kind", "plain", "short"}
     line = found.lines[-1]["watch"]["against"]
     assert (line["figure"]["n"], line["figure"]["prompts"]) == (found.summary.heldout_pairs, 10)

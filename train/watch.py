@@ -28,7 +28,7 @@ class Watched(Record):
     """What one watch-dog sees."""
 
     name: str
-    """`displacement`, `against`, `length`, `weak_reference`."""
+    """`ranking`, `displacement`, `against`, `length`, `weak_reference`."""
     figure: Estimate | None
     """Over all labels; None where it is not defined, or where there is too little to say."""
     principles: dict[str, Estimate]
@@ -41,11 +41,19 @@ def watch(moved: Moved, references: References, where: str) -> tuple[Watched, ..
     """Every watch-dog over these pairs, which `where` names, such as `held-out pairs`."""
     table = votes(moved.pairs)
     return (
+        ranking(moved, table),
         displacement(moved, table, where),
         against(moved, table, where),
         length(moved, table, where),
         weak_reference(moved, table, references, where),
     )
+
+
+def ranking(moved: Moved, table: Votes) -> Watched:
+    """How often h, as the loss has it, has the label's sign; 0 counts half. It warns of nothing: `against` does."""
+    figure = _over_labels(moved, lambda lean_B: _right(lean_B, moved.h_B))
+    by_principle = _by_principle(moved, table, lambda lean_B: _right(lean_B, moved.h_B))
+    return Watched(name="ranking", figure=figure, principles=by_principle, warnings=())
 
 
 def displacement(moved: Moved, table: Votes, where: str) -> Watched:
@@ -112,6 +120,11 @@ def weak_reference(moved: Moved, table: Votes, references: References, where: st
             f"{_named(by_principle, 'of the answers preferred by', low_first=True)}"
         )
     return Watched(name="weak_reference", figure=figure, principles=by_principle, warnings=tuple(said))
+
+
+def _right(lean_B: Tensor, h_B: Tensor) -> Tensor:
+    """1 where h is on the side that is leaned to, 0 on the other, NaN where none is leaned to."""
+    return torch.where(lean_B == 0, torch.nan, (1 + lean_B.sign() * h_B.sign()) / 2)
 
 
 def _preferred(values_B_2: Tensor, lean_B: Tensor) -> Tensor:

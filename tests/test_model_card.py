@@ -1,0 +1,96 @@
+"""The model card: everything that it promises is on it, and nobody's text can act on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from constitution.model import Constitution, Principle
+from generate.engine import ModelRef
+from reports.model_card import Audited, JudgeCard, ModelCardFacts, escaped, model_card
+from tests.test_train import model, one_thread, run  # noqa: F401  (fixtures)
+from train.settings import TrainSettings
+from train.summary import TrainSummary
+
+NASTY = "Be kind | <script>alert(1)</script> [x](javascript:y) **now**\n# Heading \u202e `code`"
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory, model: ModelRef) -> TrainSummary:  # noqa: F811
+    return run(tmp_path_factory.mktemp("card"), model, epochs=1).summary
+
+
+def facts(summary: TrainSummary, **changes: Any) -> ModelCardFacts:
+    constitution = Constitution(
+        name="card",
+        principles=(Principle(id="kind", text=NASTY, weight=2.0), Principle(id="short", text="The answer is short.")),
+    )
+    whole = ModelCardFacts(
+        run="my-run",
+        constitution=constitution,
+        judges=(JudgeCard("real", "llm", "org/judge, revision abc123", "judge-digest"),),
+        labels={"labelled": 20, "undecided": 3},
+        settings=TrainSettings().meaning(),
+        summary=summary,
+        audit=Audited(True, ("It agrees with people on 71.2 % [64.0, 77.9] of 160 pairs.",)),
+    )
+    return whole._replace(**changes)
+
+
+def plain(card: str) -> str:
+    """What a reader of the rendered page sees, as far as escapes go."""
+    return card.replace("\\", "")
+
+
+def test_everything_is_on_it(summary: TrainSummary) -> None:
+    card = model_card(facts(summary))
+    text = plain(card)
+    for said in (
+        facts(summary).constitution.key,
+        "The answer is short.",
+        "org/judge, revision abc123",
+        "judge-digest",
+        "| labelled | 20 |",
+        "| undecided | 3 |",
+        "| learning_rate | 0.0002 |",
+        "It agrees with people on 71.2 % [64.0, 77.9] of 160 pairs.",
+        "The judge passed.",
+        "tiny (revision tiny-7)",
+    ):
+        assert said in text
+    against = next(one for one in summary.watched if one.name == "against")
+    assert against.figure
+    assert against.figure.low is not None
+    row = f"| all labels | {against.figure.value:.3f} | {against.figure.low:.3f} to {against.figure.high:.3f} | 4 | 2 |"
+    assert row in text
+    assert all(plain(escaped(warning)) in text for warning in summary.warnings)
+    assert "tau" not in text
+
+
+def test_the_hub_reads_its_head(summary: TrainSummary, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(model_card(facts(summary)), encoding="utf-8")
+    head = ModelCard.load(tmp_path / "README.md").data.to_dict()
+    assert head["base_model"] == "tiny"
+    assert head["tags"] == ["preceptor", "preference-training", "dpo"]
+
+
+def test_texts_cannot_act(summary: TrainSummary) -> None:
+    card = model_card(facts(summary, run="a\n## b <img src=x>"))
+    assert "<script" not in card
+    assert "<img" not in card
+    assert "](javascript" not in card
+    assert "\u202e" not in card
+    assert "# Heading" not in card.splitlines()
+    row = next(line for line in card.splitlines() if line.startswith("| kind |"))
+    assert row.replace("\\|", "").count("|") == 5
+
+
+def test_without_an_audit_or_held_out_pairs_it_says_so(summary: TrainSummary) -> None:
+    card = model_card(facts(summary.model_copy(update={"heldout": None}), audit=None))
+    assert "None were held out" in card
+    assert "## The judge's audit\n\nThere is none." in card
+    failed = model_card(facts(summary, audit=Audited(False, ())))
+    assert "did not pass" in failed
