@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from constitution.files import write_atomically
-from judge.labels import label_counts
 from judge.records import Label
 from judge.settings import LlmJudge, RewardModelJudge
 from pipeline.context import Run
@@ -21,7 +21,7 @@ def write_model_card(run: Run, labels: Sequence[Label], summary: TrainSummary) -
         run=run.config.name,
         constitution=run.constitution,
         judges=tuple(judge_card(run, name) for name in dict.fromkeys([run.config.judge, *run.config.sources.values()])),
-        labels=label_counts(labels),
+        labels=Counter(label.reason or "labelled" for label in labels),
         settings=run.config.train.meaning(),
         summary=summary,
         audit=Audited(card.passed, card.words) if card else None,
