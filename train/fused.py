@@ -8,17 +8,26 @@ Shapes: T tokens of the row, N answer tokens, D hidden size.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from train.attention import pair_attention
 from train.kernels import Linear, gated_residual, norm_linears, residual_linear, rotate
 from train.policy import Policy
-from train.rows import Rows
+from train.rows import Rows, shared_row
+from train.tokens import TokenPair
 
 # Llama's layer: RMS norms before attention and MLP, rotary positions, SiLU gate; Qwen2 adds biases.
 MODEL_TYPES = frozenset({"llama", "mistral", "qwen2"})
+
+
+class Angles(NamedTuple):
+    """Cosines and sines of the rotary positions, for F = E / 2 numbers of a head's E."""
+
+    cos_T_1_F: Tensor
+    sin_T_1_F: Tensor
 
 
 def can_fuse(policy: Policy) -> bool:
@@ -28,21 +37,40 @@ def can_fuse(policy: Policy) -> bool:
     return known and not policy.mixed and not policy.body.embed_tokens.weight.requires_grad
 
 
-def fused_states(body: Any, rows: Rows) -> Tensor:
+def fused_states(policy: Policy, rows: Rows) -> Tensor:
     """The last hidden states [N, D] where answer tokens are predicted."""
-    x_T_D = body.embed_tokens(rows.tokens_R_T)[0]
-    cos_1_T_E, sin_1_T_E = body.rotary_emb(x_T_D, rows.positions_R_T)
-    half = cos_1_T_E.shape[-1] // 2
-    angles = cos_1_T_E[0, :, None, :half], sin_1_T_E[0, :, None, :half]
-    for layer in body.layers[:-1]:
+    body, lower = policy.body, policy.lower
+    depth = lower.depth if lower else 0
+    if lower:
+        x_T_D = torch.cat([lower.of(pair, lambda pair: _lower_states(policy, pair, depth)) for pair in rows.pairs])
+    else:
+        x_T_D = body.embed_tokens(rows.tokens_R_T)[0]
+    angles = _angles(body, x_T_D, rows)
+    for layer in body.layers[depth:-1]:
         x_T_D = layer_output(layer, x_T_D, angles, rows, None)
     return body.norm(layer_output(body.layers[-1], x_T_D, angles, rows, rows.picks_N))
 
 
-def layer_output(
-    layer: Any, x_T_D: Tensor, angles: tuple[Tensor, Tensor], rows: Rows, picks_N: Tensor | None
-) -> Tensor:
-    """One decoder layer's output [T, D], or [N, D] at the positions `picks_N`. Angles: cosines, sines [T, 1, E / 2]."""
+def _lower_states(policy: Policy, pair: TokenPair, depth: int) -> Tensor:
+    """What enters layer `depth`, for one pair alone in its row [T, D]; without a graph."""
+    rows = shared_row([pair]).to(policy.device)
+    with torch.no_grad():
+        x_T_D = policy.body.embed_tokens(rows.tokens_R_T)[0]
+        angles = _angles(policy.body, x_T_D, rows)
+        for layer in policy.body.layers[:depth]:
+            x_T_D = layer_output(layer, x_T_D, angles, rows, None)
+    return x_T_D
+
+
+def _angles(body: Any, x_T_D: Tensor, rows: Rows) -> Angles:
+    """Both halves of a head turn by the same angles: one is enough."""
+    cos_1_T_E, sin_1_T_E = body.rotary_emb(x_T_D, rows.positions_R_T)
+    half = cos_1_T_E.shape[-1] // 2
+    return Angles(cos_1_T_E[0, :, None, :half], sin_1_T_E[0, :, None, :half])
+
+
+def layer_output(layer: Any, x_T_D: Tensor, angles: Angles, rows: Rows, picks_N: Tensor | None) -> Tensor:
+    """One decoder layer's output [T, D], or [N, D] at the positions `picks_N`."""
     attention, mlp = layer.self_attn, layer.mlp
     norm = layer.input_layernorm
     parts = norm_linears(

@@ -24,7 +24,7 @@ def answer_logps(policy: Policy, rows: Rows) -> Tensor:
 def answer_states(policy: Policy, rows: Rows) -> Tensor:
     """The body's last hidden states [N, D] where answer tokens are predicted."""
     if rows.spans and can_fuse(policy):
-        return fused_states(policy.body, rows)
+        return fused_states(policy, rows)
     extra = {"spans": rows.spans} if rows.spans else {}
     states_R_T_D = policy.body(
         input_ids=rows.tokens_R_T,

@@ -7,7 +7,7 @@ gradient.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -16,6 +16,9 @@ from constitution.identity import seed_from
 from generate.engine import ModelRef
 from generate.quiet import quiet_transformers
 from train.settings import LoraSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from train.lower import LowerStates
 
 
 class Policy(NamedTuple):
@@ -29,6 +32,8 @@ class Policy(NamedTuple):
     dtype: torch.dtype
     """Of most of the arithmetic; with `mixed` not of the weights, which are in float32 then."""
     mixed: bool = False
+    lower: LowerStates | None = None
+    """Hidden states below the adapted layers, where they are kept: train/lower.py."""
 
     @property
     def arithmetic(self) -> str:

@@ -13,8 +13,10 @@ from constitution.store import Store
 from generate.engine import ModelRef
 from train.baseline import baseline_pairs
 from train.checkpoint import Standing
+from train.fused import can_fuse
 from train.layout import choose_layout
 from train.losses import pair_loss
+from train.lower import with_lower_states
 from train.policy import load_reference, make_trainable, trained_parameters
 from train.records import TrainItem
 from train.reference import ReferenceLogps, reference_logps
@@ -81,6 +83,8 @@ def prepare(job: Job, references: Store[ReferenceLogps], progress: Progress) -> 
         raise DataError(f"no pair to train on: {len(job.pairs)} given{', ' if reasons else ''}{reasons}")
     check_suits(loss, settings, parts)
     choice = choose_layout(reference, tokenised.pairs)
+    if choice.layout == "shared" and can_fuse(reference):
+        reference = with_lower_states(reference, settings.lora, settings.activation_cache_gib)
     strangers = baseline_pairs(parts, settings.max_length) if loss.singles else []
     # Without a reference in the loss, only the change on held-out pairs is compared with it.
     read = [*tokenised.pairs, *strangers] if loss.reference else parts.heldout

@@ -123,6 +123,9 @@ class TrainSettings(Record):
     """Steps between held-out evaluations and log lines."""
     checkpoint_every: int = Field(default=10, gt=0)
     """Steps between checkpoints: the most that a crash can cost."""
+    activation_cache_gib: float = Field(default=1.0, ge=0)
+    """With adapters in the upper layers only: memory for what enters the first of them, so that the layers below run
+    once a pair and not once an epoch. It does not change the result."""
     dtype: Literal["auto", "float32", "bfloat16", "mixed"] = "auto"
     """The arithmetic. `bfloat16`: the model's weights are in it, which suits an adapter. `mixed`: the weights are in
     float32 and most of the arithmetic in bfloat16. `auto`: on a GPU that has bfloat16, `bfloat16` with an adapter and
@@ -131,7 +134,7 @@ class TrainSettings(Record):
     def meaning(self) -> dict[str, Any]:
         """The settings that can change the policy; the others only say how it is computed and kept."""
         others = {name for names in LOSS_SETTINGS.values() for name in names} - set(LOSS_SETTINGS[self.loss])
-        return self.model_dump(mode="json", exclude={"row_tokens", "checkpoint_every", *others})
+        return self.model_dump(mode="json", exclude={"row_tokens", "checkpoint_every", "activation_cache_gib", *others})
 
     @model_validator(mode="after")
     def _used(self) -> Self:
