@@ -86,12 +86,12 @@ def render(
     The conversation and each response get at most `max_chars` characters. `abstain`: it may say that neither is better.
     """
     case = _case(template, pair, order, max_chars)
-    told = _block(template, block, {"abstain": abstain} if block == "reasoned" else {})
+    told = _block(template, block, {"abstain": abstain}) if block == "reasoned" else _fixed(template, block)
     user = "\n\n".join(filter(None, (case.text, _principle_part(template, principle), case.options, told)))
-    system = _block(template, "system", {})
+    system = _fixed(template, "system")
     before = (Message(role="system", content=system),) if system else ()
     messages = (*before, Message(role="user", content=user))
-    ruler = _block(template, "ruler", {})
+    ruler = _fixed(template, "ruler")
     return Rendered(Aligned(messages, len(case.text), ruler) if ruler else messages, case.cut_chars)
 
 
@@ -148,7 +148,12 @@ def _short(example: Example) -> dict[str, str]:
 
 def label_question(template: JudgeTemplate) -> str:
     """What asks for the label alone, once the reasons are given."""
-    return _block(template, "direct", {})
+    return _fixed(template, "direct")
+
+
+@lru_cache(maxsize=64)
+def _fixed(template: JudgeTemplate, name: str) -> str:
+    return _block(template, name, {})
 
 
 def _block(template: JudgeTemplate, name: str, fields: Mapping[str, object]) -> str:
