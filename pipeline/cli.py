@@ -65,7 +65,7 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
         from pipeline.run import run_pipeline
 
         flags = {"name": name, "judge": judge, "seed": seed}
-        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, measure, accept_judge or [], retry_failed)
+        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, accept_judge or [], retry_failed, measure)
 
     app.command(name=command_name, help=help_text)(command)
 

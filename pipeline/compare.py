@@ -39,7 +39,7 @@ def run_comparison(
 
     Raises ConfigError if fewer than two judges are named or one does not exist, DataError if there are no pairs yet.
     """
-    with opened_run(path, flags, settings, runs, dry_run, measure) as run:
+    with opened_run(path, flags, settings, runs, dry_run, measure=measure) as run:
         _check_names(run, judges)
         if not run.folder.pairs.exists():
             raise DataError(

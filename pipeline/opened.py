@@ -23,9 +23,9 @@ def opened_run(
     settings: Sequence[str],
     runs: Path,
     dry: bool = False,
-    measure: bool = False,
     accept: Sequence[str] = (),
     retry_failed: bool = False,
+    measure: bool = False,
 ) -> Iterator[Run]:
     """The run of this run file and these flags. A dry one makes no folder and holds no lock, unless it may `measure`.
 

@@ -30,16 +30,16 @@ def run_pipeline(
     settings: Sequence[str],
     runs: Path,
     dry_run: bool = False,
-    measure: bool = False,
     accept: Sequence[str] = (),
     retry_failed: bool = False,
+    measure: bool = False,
 ) -> None:
     """Run the named stages (all when None), or say what they would do. The same call again goes on where it stopped.
 
     A dry run that may `measure` asks the judge a few of the missing votes, and keeps them. `retry_failed` puts
     every failed vote to the judge again, also those that would fail alike.
     """
-    with opened_run(path, flags, settings, runs, dry_run, measure, accept, retry_failed) as run:
+    with opened_run(path, flags, settings, runs, dry_run, accept, retry_failed, measure) as run:
         chosen = [STAGES[name] for name in names or _default_stages(run.config)]
         if dry_run:
             _preview(run, chosen)
