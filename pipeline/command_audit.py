@@ -17,10 +17,13 @@ EXIT_NOT_PASSED = 3
 
 
 def run_audit(path: Path, flags: Mapping[str, object], settings: Sequence[str], runs: Path, dry_run: bool) -> None:
-    """Make the card; a run file without `audit` gets every probe, with defaults. Raises typer.Exit(3), or nothing."""
+    """Make the card, after the pairs and votes that it lacks; a run file without `audit` gets every probe.
+
+    Raises typer.Exit(3) if the judge did not pass.
+    """
     config = load_run(path, flags, settings)
     asking = flags if config.audit is not None else {**flags, "audit": {}}
-    run_pipeline(("audit",), path, asking, settings, runs, dry_run)
+    run_pipeline(("generate", "judge", "audit"), path, asking, settings, runs, dry_run)
     if dry_run:
         return
     folder = RunFolder(runs / config.name)

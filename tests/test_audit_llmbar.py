@@ -45,7 +45,6 @@ def write_run(folder: Path, name: str, constitution: str, judge: str, audit: str
 
 def audited(folder: Path, run_file: Path) -> dict[str, Any]:
     """The card that `preceptor audit` leaves."""
-    run_pipeline(("generate", "judge"), run_file, {}, (), folder / "runs", False)
     result = CliRunner().invoke(app, ["audit", str(run_file), "--runs", str(folder / "runs")], catch_exceptions=False)
     card: dict[str, Any] = json.loads((folder / "runs" / run_file.stem / "35-audit.json").read_text(encoding="utf-8"))
     assert result.exit_code == (0 if card["passed"] else 3), result.output

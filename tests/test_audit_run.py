@@ -25,7 +25,7 @@ READER = ("judge=reader",)
 
 
 def stages(folder: Path, *names: str, settings: tuple[str, ...] = READER, accept: tuple[str, ...] = ()) -> None:
-    run_pipeline(names, folder / "run.yaml", {}, settings, folder / "runs", False, accept)
+    run_pipeline(names, folder / "run.yaml", {}, settings, folder / "runs", accept=accept)
 
 
 def card(folder: Path) -> Card:
