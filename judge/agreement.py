@@ -17,15 +17,13 @@ from constitution.model import Constitution, Principle
 from constitution.record import Record
 from generate.records import Pair
 from judge.ask import PairVotes
-from judge.interface import Showing
+from judge.interface import Showing, preferred
 from judge.labels import Missing, averaged, preference
 from judge.records import Order, Vote
-from judge.resampling import Z_95, Score, share_score
+from judge.resampling import Z_95, Z_POWER, Score, share_score
 from judge.scores import as_floats, kappa, sigmoid
 
 ORDERS: tuple[Order, ...] = ("ab", "ba")
-Z_POWER = 0.8416212335729143
-"""Quantile of the normal distribution at a power of 80 %."""
 
 
 class Rate(Score):
@@ -44,7 +42,7 @@ class JudgeFacts(Record):
     order_consistency: Rate
     """Of the pairs seen in both orders with a leaning in each: the same response preferred in both."""
     first_slot: Rate
-    """Of the votes with a leaning: for the response shown first."""
+    """Of the votes with a leaning: naming the response shown first, before the principle's polarity."""
 
 
 class Agreement(Record):
@@ -143,7 +141,9 @@ def _facts(pairs: Sequence[Pair], principle: Principle, judgement: _Judgement) -
         order_consistency=rate(
             Leaning(prompt, (found[0] > 0) != (found[1] > 0)) for prompt, found in logits if len(found) == 2
         ),
-        first_slot=rate(Leaning(prompt, logit > 0) for prompt, found in logits for logit in found),
+        first_slot=rate(
+            Leaning(prompt, preferred(principle, logit) > 0) for prompt, found in logits for logit in found
+        ),
     )
 
 

@@ -36,7 +36,7 @@ from judge.calibration import (
     shown_how,
 )
 from judge.interface import Judge
-from judge.resampling import Z_95, Floats, Score, mean_score, nothing
+from judge.resampling import Z_95, Z_POWER, Floats, Score, mean_score, nothing
 from judge.scores import accuracy, brier, calibration_error, log_loss, log_losses, sigmoid
 from judge.temperature import Labelled, Slope, fit_slopes
 
@@ -44,7 +44,7 @@ T_MIN, T_MAX = 0.05, 100.0
 FEWEST_LABELS = 30
 """Decided labels of all principles together below which no temperature is fitted."""
 FOLDS = 5
-POWER = Z_95 + 0.8416212335729143
+POWER = Z_95 + Z_POWER
 """Standard errors that an effect must be away from 0 to be seen with 80 % probability at the 5 % level."""
 
 

@@ -17,12 +17,15 @@ from generate.records import Pair, Response
 from judge.aggregate import Heard, aggregate, weighted_mean
 from judge.ask import in_scope
 from judge.calibration import Applied, calibrated
-from judge.interface import Judge, Showing
+from judge.interface import Judge, Showing, preferred
 from judge.records import Label, Order, Share, Vote
 
 
 class Preference(NamedTuple):
-    """One principle's view of one pair: logit > 0 prefers `a`. `position_bias` > 0 leans to what was shown first."""
+    """One principle's view of one pair: logit > 0 prefers `a`.
+
+    `position_bias` > 0 leans to what was shown first; from `preference` it is of preferences, after polarity.
+    """
 
     logit: float
     position_bias: float | None
@@ -121,9 +124,11 @@ def view(
     """
     found = preference(votes, judge.showings(principle))
     entry = calibration.entries.get(principle.id) if calibration else None
-    if isinstance(found, Missing) or entry is None:
+    if isinstance(found, Missing):
         return found
-    return Preference(calibrated(found.logit, entry), found.position_bias)
+    # Polarity turns preferences round, not where an answer was shown.
+    bias = None if found.position_bias is None else preferred(principle, found.position_bias)
+    return Preference(calibrated(found.logit, entry) if entry else found.logit, bias)
 
 
 def label_pair(

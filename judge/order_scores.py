@@ -34,7 +34,7 @@ class OrderScores(Record):
     both_right: Score
     """Right in both orders."""
     agreement: Score
-    """The same response preferred in both."""
+    """The same response preferred in both; none is in a verdict at exactly one half."""
     kappa_ab: Score
     """Cohen's kappa against gold when `a` is shown first."""
     kappa_ba: Score
@@ -52,7 +52,7 @@ def order_scores(p_ab: ArrayLike, p_ba: ArrayLike, gold: ArrayLike, clusters: Cl
         accuracy_ba=share_score(right_ba, clusters),
         accuracy=mean_score((right_ab + right_ba) / 2, clusters),
         both_right=share_score(((right_ab == 1) & (right_ba == 1)).astype(np.float64), clusters),
-        agreement=share_score((np.sign(ab_N - 0.5) == np.sign(ba_N - 0.5)).astype(np.float64), clusters),
+        agreement=share_score(((ab_N - 0.5) * (ba_N - 0.5) > 0).astype(np.float64), clusters),
         kappa_ab=_kappa(ab_N, gold_N, clusters),
         kappa_ba=_kappa(ba_N, gold_N, clusters),
         kappa_between=_kappa(ab_N, ba_N, clusters),
@@ -70,8 +70,11 @@ def _kappa(one_N: Floats, two_N: Floats, clusters: Clusters) -> Score:
     return kappa(np.where(given, one_N, 0.5), np.where(given, two_N, 0.5), clusters)
 
 
-def llmbar_statistics(p_ab: ArrayLike, p_ba: ArrayLike, gold: ArrayLike) -> dict[str, str | float]:
-    """The nine figures under the names, in the format and by the coding of the authors' script."""
+def llmbar_statistics(p_ab: ArrayLike, p_ba: ArrayLike, gold: ArrayLike) -> dict[str, str | float | None]:
+    """The nine figures under the names, in the format and by the coding of the authors' script.
+
+    None for a kappa where only one verdict occurs, on which chance agrees as often.
+    """
     ab, ba, truth = (tuple(_winner(p) for p in as_floats(values).tolist()) for values in (p_ab, p_ba, gold))
     n = len(truth)
     correct_ab, correct_ba = (sum(one == two for one, two in zip(v, truth, strict=True)) for v in (ab, ba))
@@ -87,7 +90,7 @@ def llmbar_statistics(p_ab: ArrayLike, p_ba: ArrayLike, gold: ArrayLike) -> dict
         "equal": _counted(equal, n),
         "kappa_False": kappa_ab,
         "kappa_True": kappa_ba,
-        "kappa_average": (kappa_ab + kappa_ba) / 2,
+        "kappa_average": None if kappa_ab is None or kappa_ba is None else (kappa_ab + kappa_ba) / 2,
         "kappa_agreement": _label_kappa(coded_ab, coded_ba),
     }
 
@@ -101,7 +104,7 @@ def _counted(hits: int, n: int) -> str:
     return f"{hits} / {n} = {hits / n * 100}%"
 
 
-def _label_kappa(one: Sequence[int | None], two: Sequence[int | None]) -> float:
+def _label_kappa(one: Sequence[int | None], two: Sequence[int | None]) -> float | None:
     """Cohen's kappa over whatever labels occur: 1 - disagreements / disagreements expected by chance.
 
     Summed cell by cell in the order of the labels, as scikit-learn does, so that the last digit is theirs too.
@@ -110,4 +113,5 @@ def _label_kappa(one: Sequence[int | None], two: Sequence[int | None]) -> float:
     observed = np.array([[sum(pair == (a, b) for pair in zip(one, two, strict=True)) for b in labels] for a in labels])
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
     elsewhere = 1 - np.eye(len(labels))
-    return float(1 - (elsewhere * observed).sum() / (elsewhere * expected).sum())
+    by_chance = float((elsewhere * expected).sum())
+    return float(1 - (elsewhere * observed).sum() / by_chance) if by_chance else None

@@ -32,6 +32,7 @@ _KINDS: dict[str, Kind] = {
     "refused": "refused",
     "truncated": "truncated",
     "neither": "abstained",
+    "abstained": "abstained",
     NOT_RECORDED: "unrecorded",
 }
 

@@ -26,6 +26,8 @@ Clusters: TypeAlias = Sequence[str] | Sequence[int] | None
 """One label a row (the prompt's key); None: every row stands alone."""
 
 Z_95 = 1.959963984540054
+Z_POWER = 0.8416212335729143
+"""Quantiles of the normal distribution: 95 % two-sided, and a power of 80 %."""
 DRAWS = 2000
 DRAWS_AT_ONCE = 64
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from constitution.model import Principle
 from generate.records import Pair
-from judge.interface import Ask, Showing, shown, vote_request
+from judge.interface import Ask, Showing, preferred, shown, vote_request
 from judge.records import Vote, VoteRequest
 
 
@@ -31,7 +31,8 @@ class Character:
         for ask in asks:
             self.asked += 1
             logit = self.size if self.prefers_first(ask) else -self.size
-            votes.append(Vote(request=ask.request, state="valid", logit=logit, tokens_in=100, tokens_out=1))
+            voted = preferred(ask.principle, logit)
+            votes.append(Vote(request=ask.request, state="valid", logit=voted, tokens_in=100, tokens_out=1))
         return votes
 
     def prefers_first(self, ask: Ask) -> bool:

@@ -10,13 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constitution.model import Example, Principle
+from judge.agreement import compare_judges
 from judge.audit.cells import make_cells
 from judge.audit.facts import vote_facts
 from judge.audit.gate import cases_needed, standing
+from judge.audit.gold import GoldFacts, Row, gold_facts
 from judge.audit.injections import FAMILIES, INJECTIONS, control_for, injected, payloads_for
 from judge.audit.probes import NULL, Repeated, negated, null_principle, seen_by
 from judge.audit.settings import Negation
-from judge.interface import Showing
+from judge.interface import Ask, Showing
+from judge.labels import Preference, view
 from judge.records import Order
 from judge.resampling import Score, share_score
 from tests.characters import AlwaysA
@@ -135,6 +138,44 @@ def test_the_votes_figures_by_hand() -> None:
     assert (facts.failed.value, facts.invalid.value) == (1 / 8, 1 / 8)
     # Slots in the order of asking: A B | A A | B A | A
     assert (facts.turns.value, facts.turns.n) == (4 / 6, 6)
+
+
+@pytest.mark.parametrize("polarity", ["for", "against"])
+def test_the_slot_is_the_one_that_the_judge_names_whatever_the_polarity(polarity: str) -> None:
+    principle = PRINCIPLES[0].model_copy(update={"polarity": polarity})
+    constitution, judge = a_constitution((principle,)), AlwaysA()
+    pairs = [a_pair("one two three", "one", a_prompt(f"Number {i}?")) for i in range(4)]
+    orders: tuple[Order, ...] = ("ab", "ba")
+    asks = [Ask(judge.request(p, principle, Showing(o)), p, principle) for p in pairs for o in orders]
+    given = {ask.request.key: vote for ask, vote in zip(asks, judge.vote(asks), strict=True)}
+    votes = {
+        pair.key: {principle.id: tuple(given[judge.request(pair, principle, Showing(order)).key] for order in orders)}
+        for pair in pairs
+    }
+    facts = vote_facts(make_cells(pairs, constitution, judge, votes))
+    assert (facts.first_slot.value, facts.turns.value) == (1.0, 0.0)
+    assert (facts.position_bias.value or 0) > 0
+    seen = view(votes[pairs[0].key][principle.id], principle, judge)
+    assert isinstance(seen, Preference)
+    assert (seen.position_bias or 0) > 0
+    table = compare_judges(pairs, constitution, votes, votes)
+    assert table[0].first.first_slot.value == 1.0
+
+
+def _row(i: int, gold: float, p: float, swapped: bool) -> Row:
+    return Row(str(i), gold, p, p, p, p, 0.1 * (-1) ** i, swapped)
+
+
+def test_kappa_against_chosen_and_rejected_is_not_zero_for_a_good_judge() -> None:
+    # In its file the chosen response is always first; the slots are by content.
+    rows = [_row(i, float(i % 2), 0.9 if i % 2 == (i % 10 != 0) else 0.1, i % 2 == 0) for i in range(40)]
+    facts = gold_facts(rows, "principle", False)
+    assert facts.accuracy.value == pytest.approx(0.9)
+    assert facts.kappa.value == pytest.approx(0.8, abs=0.01)
+    assert facts.published is None, "the script's kappa would be 0 for any judge"
+    assert facts.orders is not None
+    assert facts.orders.kappa_ab.value == pytest.approx(facts.kappa.value)
+    GoldFacts.model_validate_json(facts.model_dump_json())
 
 
 def _floats(*values: float) -> object:

@@ -52,7 +52,13 @@ def test_every_figure_that_llmbars_authors_published(shared_data: Path, judge: s
 def test_a_pair_without_a_verdict_is_wrong_and_agrees_with_nothing() -> None:
     found = order_scores([1, math.nan, 0, 0.5], [1, math.nan, 1, 0.5], [1, 1, 1, 1])
     assert (found.accuracy_ab.value, found.accuracy_ba.value, found.accuracy.value) == (0.375, 0.625, 0.5)
-    assert (found.both_right.value, found.agreement.value) == (0.25, 0.5)
+    assert (found.both_right.value, found.agreement.value) == (0.25, 0.25)
+
+
+def test_a_kappa_over_one_verdict_is_none_and_can_be_stored() -> None:
+    found = llmbar_statistics([0.9] * 4, [0.8] * 4, [1] * 4)
+    assert found["kappa_agreement"] is found["kappa_False"] is found["kappa_average"] is None
+    assert found["correct_both"] == "4 / 4 = 100.0%"
 
 
 def test_by_hand() -> None:

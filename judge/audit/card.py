@@ -13,7 +13,7 @@ from judge.audit.settings import AuditSettings, GateSettings
 from judge.audit.words import describe, worst_family
 from judge.interface import Judge
 
-CARD_VERSION = 1
+CARD_VERSION = 2
 
 
 class About(Record):

@@ -13,7 +13,7 @@ from constitution.model import Constitution, Principle
 from constitution.store import Store
 from generate.records import Pair
 from judge.ask import PairVotes, collect_votes, in_scope
-from judge.interface import Judge
+from judge.interface import Judge, preferred
 from judge.labels import Missing, Preference, averaged, preference
 from judge.records import Order, Vote
 from judge.resampling import Floats
@@ -67,6 +67,11 @@ def by_order(cell: Cell) -> dict[Order, float]:
         if vote.logit is not None:
             logits[vote.request.order].append(vote.logit)
     return {order: averaged(values) for order, values in logits.items()}
+
+
+def answers(cell: Cell) -> dict[Order, float]:
+    """`by_order` as the judge answered, before polarity: above 0 it named the response shown first."""
+    return {order: preferred(cell.principle, logit) for order, logit in by_order(cell).items()}
 
 
 def of_principle(cells: Sequence[Cell], principle_id: str) -> list[Cell]:

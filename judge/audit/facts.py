@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from constitution.model import Principle
 from constitution.record import Record
-from judge.audit.cells import Cell, by_order, floats, log_length
+from judge.audit.cells import Cell, answers, by_order, floats, log_length
+from judge.interface import preferred
 from judge.labels import probability
 from judge.length_slope import length_slope
 from judge.reasons import NOT_RECORDED, kind_of
@@ -46,7 +48,7 @@ class VoteFacts(Record):
     order_consistency: Score
     """Same response preferred in both orders, of those seen in both with a leaning in each."""
     first_slot: Score
-    """Votes for the response shown first, of those with a leaning."""
+    """Votes that name the response shown first, of those with a leaning; before a principle's polarity."""
     position_bias: Score
     """Mean (l_ab + l_ba) / 2 in nats: above 0 it leans to what is shown first."""
     prefers_a: Score
@@ -126,12 +128,12 @@ def order_consistency(cells: Sequence[Cell]) -> Score:
 
 
 def _first_slot(cells: Sequence[Cell]) -> Score:
-    rows = [(cell.prompt, logit > 0) for cell in cells for logit in by_order(cell).values() if logit != 0]
+    rows = [(cell.prompt, logit > 0) for cell in cells for logit in answers(cell).values() if logit != 0]
     return share_score(floats([hit for _, hit in rows]), [prompt for prompt, _ in rows])
 
 
 def _position_bias(cells: Sequence[Cell]) -> Score:
-    both = [(cell.prompt, orders) for cell in cells if len(orders := by_order(cell)) == 2]
+    both = [(cell.prompt, orders) for cell in cells if len(orders := answers(cell)) == 2]
     return _mean([(prompt, (orders["ab"] + orders["ba"]) / 2) for prompt, orders in both])
 
 
@@ -160,12 +162,12 @@ def _length_slope(cells: Sequence[Cell]) -> Score:
 def _turns(cells: Sequence[Cell]) -> Score:
     """Votes in the order in which judge/ask.py asks them: pair by pair, the votes of one order together."""
     asked: list[tuple[str, float]] = []
-    by_pair: dict[str, list[Vote]] = {}
+    by_pair: dict[str, list[tuple[Vote, Principle]]] = {}
     for cell in cells:
-        by_pair.setdefault(cell.pair.key, []).extend(cell.votes)
+        by_pair.setdefault(cell.pair.key, []).extend((vote, cell.principle) for vote in cell.votes)
     prompts = {cell.pair.key: cell.prompt for cell in cells}
     for pair, votes in by_pair.items():
-        votes.sort(key=lambda vote: (vote.request.order, vote.request.replicate))
-        asked += [(prompts[pair], vote.logit) for vote in votes if vote.logit]
+        votes.sort(key=lambda row: (row[0].request.order, row[0].request.replicate))
+        asked += [(prompts[pair], preferred(principle, vote.logit)) for vote, principle in votes if vote.logit]
     rows = [(prompt, (before > 0) != (now > 0)) for (_, before), (prompt, now) in pairwise(asked)]
     return share_score(floats([hit for _, hit in rows]), [prompt for prompt, _ in rows])

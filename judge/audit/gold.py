@@ -30,18 +30,20 @@ class Gold(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One comparison with gold; p's are of the response that is first in its file, NaN without a view."""
+    """One comparison with gold; p's are of the pair's `a`, NaN without a view."""
 
     prompt: str
     gold: float
     p: float
     calibrated: float
     ab: float
-    """That response shown first."""
+    """`a` shown first."""
     ba: float
-    """That response shown second."""
+    """`a` shown second."""
     length: float
     """ln(its words / the other's words)."""
+    swapped: bool = False
+    """Whether that response was the second in the file that the pair is from."""
 
 
 class GoldFacts(Record):
@@ -59,9 +61,9 @@ class GoldFacts(Record):
     """Cohen's kappa, both orders combined."""
     orders: OrderScores | None
     """The same order by order, where each pair is shown in both."""
-    published: dict[str, str | float] | None
+    published: dict[str, str | float | None] | None
     """The figures order by order as LLMBar's script prints them, to hold against published ones; its kappas against
-    gold are not Cohen's, see docs/audit.md."""
+    gold are not Cohen's, see docs/audit.md. None where the file's order says nothing: gold always on one side."""
     brier: Score
     """Mean (p - gold)^2; 0.25 for always one half."""
     ece: CalibrationError
@@ -80,6 +82,8 @@ Calibrated = Callable[[Cell], float]
 
 def gold_facts(rows: Sequence[Row], compared: Literal["principle", "label"], calibrated: bool) -> GoldFacts:
     """All scores of these rows. `calibrated`: whether the judge has a calibration at all."""
+    in_file = _as_in_file(rows)
+    rows = in_file or rows
     found = [row for row in rows if not math.isnan(row.p)]
     p, gold, after = (floats([getattr(row, name) for row in found]) for name in ("p", "gold", "calibrated"))
     clusters = [row.prompt for row in found]
@@ -92,7 +96,7 @@ def gold_facts(rows: Sequence[Row], compared: Literal["principle", "label"], cal
         accuracy=accuracy(p, gold, clusters),
         kappa=kappa(p, gold, clusters),
         orders=order_scores(ab, ba, truth, [row.prompt for row in rows]) if twice else None,
-        published=llmbar_statistics(ab, ba, truth) if twice else None,
+        published=llmbar_statistics(ab, ba, truth) if twice and in_file else None,
         brier=brier(p, gold, clusters),
         ece=calibration_error(p, gold, clusters),
         brier_calibrated=brier(after, gold, clusters) if calibrated else None,
@@ -113,7 +117,7 @@ def principle_rows(cells: Sequence[Cell], gold: Gold, alone: bool, calibrated: C
 
 def _row(cell: Cell, said: float, calibrated: Calibrated | None) -> Row:
     orders, logit = by_order(cell), cell.logit
-    row = Row(
+    return Row(
         prompt=cell.prompt,
         gold=said,
         p=math.nan if logit is None else probability(logit),
@@ -121,12 +125,23 @@ def _row(cell: Cell, said: float, calibrated: Calibrated | None) -> Row:
         ab=probability(orders["ab"]) if "ab" in orders else math.nan,
         ba=probability(-orders["ba"]) if "ba" in orders else math.nan,
         length=log_length(cell.pair),
+        swapped=cell.pair.a.index > cell.pair.b.index,
     )
-    return row if cell.pair.a.index <= cell.pair.b.index else _turned(row)
+
+
+def _as_in_file(rows: Sequence[Row]) -> list[Row] | None:
+    """The rows about the response that is first in its file, as published figures are.
+
+    None where gold always prefers the first, as in files of chosen and rejected responses, or never does: a kappa
+    against it would be 0 for any judge, however good.
+    """
+    turned = [_turned(row) if row.swapped else row for row in rows]
+    sides = {row.gold > 0.5 for row in turned if row.gold != 0.5}
+    return turned if len(sides) == 2 else None
 
 
 def _turned(row: Row) -> Row:
-    """The row with the responses' names exchanged: so that "first" is the first in the file that the pair is from."""
+    """The row with the responses' names exchanged."""
     gold, p, calibrated = 1 - row.gold, 1 - row.p, 1 - row.calibrated
     return Row(row.prompt, gold, p, calibrated, ab=1 - row.ba, ba=1 - row.ab, length=-row.length)
 
