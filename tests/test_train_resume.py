@@ -122,6 +122,7 @@ def assert_same_end(folder: Path, undisturbed: Path, model: ModelRef, settings: 
     "kill",
     [
         Kill("reference", 1),
+        Kill("reference", 2),
         Kill("training", 1),
         Kill("training", 4),
         Kill("training", 7),

@@ -51,7 +51,8 @@ def reference_logps(
     keys = {tokens.pair.key: reference_key(tokens, model, policy.arithmetic) for tokens in pairs}
     known = store.get(keys.values())
     missing = [tokens for tokens in pairs if keys[tokens.pair.key] not in known]
-    progress(Tick("reference", len(known), len(pairs)))
+    if missing:
+        progress(Tick("reference", len(known), len(pairs)))
     for start in range(0, len(missing), PAIRS_PER_COMMIT):
         found = dict(_compute(policy, missing[start : start + PAIRS_PER_COMMIT], layout, settings.row_tokens))
         fresh = {keys[key]: logps for key, logps in found.items()}
