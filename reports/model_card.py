@@ -16,7 +16,7 @@ from train.estimate import Estimate
 from train.summary import TrainSummary
 from train.watch import Watched
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|~@:$])")
+_MARKUP = re.compile(r"([\\`*_\[\]#|~$]|^[-+])")
 UNIT = {
     "ranking": "share ranked as the label says",
     "against": "margin against the reference, nats a sequence",

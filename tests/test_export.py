@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from generate.records import Message, Pair, Prompt, Response
 from judge.export import write_preferences
 from judge.records import Label, Share
+from tests.training import save_tiny_model, tiny_tokenizer
 
 
 def pair_of(prompt: Prompt, a: str, b: str) -> Pair:
@@ -69,3 +72,22 @@ def test_trl_recognises_the_columns_as_conversational_preferences(data_set: Path
     rows = load_dataset("parquet", data_files=str(data_set), cache_dir=str(data_set.parent / "cache"))["train"]
     assert is_conversational(rows[0])
     assert {"prompt", "chosen", "rejected"} <= set(rows.column_names)
+
+
+def test_trl_trains_on_it_as_it_is(data_set: Path, tmp_path: Path) -> None:
+    """The file as written, our columns included, through DPOTrainer for a step: the weights move."""
+    trl = pytest.importorskip("trl", reason="TRL comes with the extra `dev`")
+    from datasets import load_dataset
+    from transformers import AutoModelForCausalLM
+
+    model = save_tiny_model(tmp_path / "model")
+    policy = AutoModelForCausalLM.from_pretrained(model.path)
+    before = policy.lm_head.weight.detach().clone()
+    rows = load_dataset("parquet", data_files=str(data_set), cache_dir=str(tmp_path / "cache"), split="train")
+    arguments = trl.DPOConfig(
+        output_dir=str(tmp_path / "trl"), max_steps=1, bf16=False, use_cpu=True, report_to="none", disable_tqdm=True
+    )
+    trainer = trl.DPOTrainer(policy, args=arguments, train_dataset=rows, processing_class=tiny_tokenizer())
+    trainer.train()
+    assert trainer.state.log_history[-1]["train_loss"] == pytest.approx(math.log(2), abs=1e-3)
+    assert not torch.equal(policy.lm_head.weight, before)
