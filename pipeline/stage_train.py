@@ -11,7 +11,6 @@ from generate.records import Pair
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.imported import OFF_POLICY
-from pipeline.model_card import write_model_card
 from pipeline.singles import read_singles, single_inputs, unused_singles
 from pipeline.stage import Stage
 from pipeline.stage_audit import require_passed
@@ -49,6 +48,7 @@ def training_pairs(pairs: Sequence[Pair], labels: Sequence[Label]) -> list[Train
 
 
 def _execute(run: Run) -> list[str]:
+    from pipeline.model_card import write_model_card
     from train.loop import train
     from train.reference import ReferenceLogps
 

@@ -28,6 +28,11 @@ def test_help_needs_neither_torch_nor_half_a_second(tmp_path: Path) -> None:
     assert min(times) < 0.5, times
 
 
+def test_stages_that_need_no_model_load_no_torch(tmp_path: Path) -> None:
+    code = "import sys, pipeline.run; sys.exit(bool({'torch', 'transformers', 'datasets', 'scipy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], env=environment(), cwd=tmp_path, check=False).returncode == 0
+
+
 def test_an_unknown_key_is_one_sentence_with_its_place(tmp_path: Path) -> None:
     run_file = write_run(tmp_path, "nowhere")
     text = run_file.read_text(encoding="utf-8").replace("learning_rate", "learning_rat")
