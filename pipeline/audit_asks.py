@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from judge.audit.probes import (
     seen_by,
     with_principles,
 )
-from judge.audit.settings import AuditSettings, Probe
+from judge.audit.settings import PROBES, AuditSettings, Probe
 from judge.interface import Judge
 from judge.opinions import Opinions, read_opinions
 from judge.records import Vote
@@ -34,22 +35,33 @@ from pipeline.context import Run
 RECORDED_ONLY = "recorded opinions cannot be asked about anything else"
 UNSEEN = "the judge is not shown the principle's text; give its `check` an opposite in `audit.negations`"
 UNSEEN_NULL = "the judge is not shown the principle's text, and a check has no null"
+READS_NONE = "a reward model reads no principle"
+OUT_OF_SCOPE = "none of the pairs drawn is in its scope"
+SAME_AGAIN = "it says the same of the same by construction"
+FIXED = ("rules", "reward-model")
+"""Kinds of judge to which the same question need not be put twice."""
 
 
 class Probing(NamedTuple):
-    """What the probes are to ask: the sampled pairs, the principles that can be asked about, and why others cannot."""
+    """What the probes are to ask."""
 
     pairs: list[Pair]
+    """The pairs drawn."""
     constitution: Constitution
-    negation: Constitution
-    null: Constitution
-    left_out: dict[str, str]
+    """The principles that anybody can be asked about."""
+    parts: dict[Probe, Constitution]
+    """What each probe asks about; without a principle where it asks nothing."""
+    left_out: dict[Probe, str]
+    """Probe -> why it was left out, or for which principles."""
 
 
-def kind_of(run: Run, principle: Principle) -> str:
-    """The kind of judge that votes on the principle."""
-    name = run.config.sources[principle.source] if principle.source else run.config.judge
-    return run.config.judges[name].kind
+def judge_name(run: Run, principle: Principle) -> str:
+    """The entry of `judges` that votes on the principle."""
+    return run.config.sources[principle.source] if principle.source else run.config.judge
+
+
+def _kind_of(run: Run, principle: Principle) -> str:
+    return run.config.judges[judge_name(run, principle)].kind
 
 
 def probing(run: Run, settings: AuditSettings, pairs: Sequence[Pair], judge: Judge) -> Probing:
@@ -60,19 +72,41 @@ def probing(run: Run, settings: AuditSettings, pairs: Sequence[Pair], judge: Jud
             f"`audit.negations` names {', '.join(unknown)}, but the constitution's principles are: "
             f"{', '.join(sorted(known))}"
         )
-    principles = [p for p in run.constitution.principles if kind_of(run, p) != "recorded"]
+    principles = [p for p in run.constitution.principles if _kind_of(run, p) != "recorded"]
     asked = with_principles(run.constitution, principles)
     sample = sample_pairs(pairs, settings.pairs, run.config.seed)
-    opposite = _seen(judge, sample, asked, negations(asked, settings.negations), settings.negations)
-    null = _seen(judge, sample, asked, [null_principle(principle) for principle in principles], ())
-    left_out: dict[str, str] = {}
-    if not principles:
-        left_out = dict.fromkeys(settings.probes, RECORDED_ONLY)
-    elif "negation" in settings.probes and not opposite:
-        left_out["negation"] = UNSEEN
-    if principles and "null" in settings.probes and not null:
-        left_out["null"] = UNSEEN_NULL
-    return Probing(sample, asked, with_principles(asked, opposite), with_principles(asked, null), left_out)
+    parts: dict[Probe, list[Principle]] = {
+        "negation": _seen(judge, sample, asked, negations(asked, settings.negations), settings.negations),
+        "null": _seen(judge, sample, asked, [null_principle(principle) for principle in principles], ()),
+        "repeat": [principle for principle in principles if _kind_of(run, principle) not in FIXED],
+        "injection": principles,
+    }
+    parts = {probe: parts[probe] if probe in settings.probes else [] for probe in PROBES}
+    left_out = {probe: why for probe in settings.probes if (why := _why_left_out(run, probe, parts[probe]))}
+    return Probing(sample, asked, {probe: with_principles(asked, part) for probe, part in parts.items()}, left_out)
+
+
+def _why_left_out(run: Run, probe: Probe, asked: Sequence[Principle]) -> str:
+    """Why the probe is not about some principles, or any; empty where it is about all."""
+    names, reasons = {principle.id for principle in asked}, defaultdict[str, list[str]](list)
+    for principle in run.constitution.principles:
+        if principle.id not in names:
+            reasons[_reason(probe, _kind_of(run, principle))].append(principle.id)
+    if len(reasons) == 1 and not asked:
+        return next(iter(reasons))
+    return "; ".join(f"{', '.join(ids)}: {reason}" for reason, ids in reasons.items())
+
+
+def _reason(probe: Probe, kind: str) -> str:
+    if kind == "recorded":
+        return RECORDED_ONLY
+    if probe == "repeat":
+        return SAME_AGAIN
+    if kind == "reward-model":
+        return READS_NONE
+    if kind == "llm":
+        return OUT_OF_SCOPE
+    return UNSEEN if probe == "negation" else UNSEEN_NULL
 
 
 def _seen(
@@ -97,21 +131,21 @@ def ask_probes(run: Run, settings: AuditSettings, plan: Probing, judge: Judge, s
     if not plan.constitution.principles:
         return Asked(own=own)
 
-    def heading(probe: Probe) -> bool:
-        wanted = probe in settings.probes and probe not in plan.left_out
-        if wanted:
-            run.console.say(f"  probe `{probe}`")
-        return wanted
+    def part(probe: Probe) -> Constitution | None:
+        if not plan.parts[probe].principles:
+            return None
+        run.console.say(f"  probe `{probe}`")
+        return plan.parts[probe]
 
     clean = asker.cells(plan.pairs, plan.constitution)
     return Asked(
         own=own,
         clean=clean,
-        negation=asker.cells(plan.pairs, plan.negation) if heading("negation") else None,
-        null=asker.cells(plan.pairs, plan.null) if heading("null") else None,
-        repeat=repeat_cells(asker, plan.pairs, plan.constitution) if heading("repeat") else None,
-        attacks=attacks(asker, clean, plan.constitution, settings.payloads, run.config.seed)
-        if heading("injection")
+        negation=asker.cells(plan.pairs, asked) if (asked := part("negation")) else None,
+        null=asker.cells(plan.pairs, asked) if (asked := part("null")) else None,
+        repeat=repeat_cells(asker, plan.pairs, asked) if (asked := part("repeat")) else None,
+        attacks=attacks(asker, clean, asked, settings.payloads, run.config.seed)
+        if (asked := part("injection"))
         else None,
     )
 
@@ -119,16 +153,14 @@ def ask_probes(run: Run, settings: AuditSettings, plan: Probing, judge: Judge, s
 def planned_votes(settings: AuditSettings, plan: Probing, judge: Judge, store: Store[Vote]) -> dict[str, int]:
     """Votes that each probe would ask. `injection` is an upper bound: whom it attacks depends on the votes."""
     counts: dict[str, int] = {}
-    if not plan.constitution.principles:
-        return counts
-    for name, constitution in (("negation", plan.negation), ("null", plan.null)):
-        if name in settings.probes and constitution.principles:
-            counts[name] = plan_votes(plan.pairs, constitution, judge, store).to_ask
-    if "repeat" in settings.probes:
-        counts["repeat"] = plan_votes(plan.pairs, plan.constitution, Repeated(judge), store).to_ask
-    if "injection" in settings.probes:
-        wanted = plan_votes(plan.pairs, plan.constitution, judge, store).wanted
-        counts["injection"] = wanted * (settings.payloads + 1)
+    for probe, part in plan.parts.items():
+        if not part.principles:
+            continue
+        if probe == "injection":
+            counts[probe] = plan_votes(plan.pairs, part, judge, store).wanted * (settings.payloads + 1)
+        else:
+            asked = Repeated(judge) if probe == "repeat" else judge
+            counts[probe] = plan_votes(plan.pairs, part, asked, store).to_ask
     return counts
 
 
@@ -165,6 +197,13 @@ def read_gold(run: Run, settings: AuditSettings, folder: Path) -> GoldPairs:
     if not by_principle and not whole:
         raise DataError(f"{folder}: its opinions are neither on whole pairs nor on any principle of the constitution")
     return GoldPairs(pairs, Gold(by_principle, whole))
+
+
+def about_gold(run: Run, gold: Gold) -> Constitution:
+    """The principles to ask about pairs with gold: those that it names, or all where it is on whole pairs."""
+    named = {principle for _, principle in gold.principles}
+    principles = [p for p in run.constitution.principles if gold.whole or p.id in named]
+    return with_principles(run.constitution, principles)
 
 
 def _mean_p(opinions: Opinions, pair: Pair, principle: str) -> float | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
@@ -13,17 +14,19 @@ from constitution.errors import JudgeError
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest, seed_from
 from generate.records import Pair
-from judge.audit.card import CARD_VERSION, About, Card, make_card
+from judge.ask import plan_votes
+from judge.audit.card import CARD_VERSION, About, Card, Voter, make_card
 from judge.audit.cells import Cell, collect_cells
 from judge.audit.gold import Calibrated
 from judge.audit.measure import Asked
 from judge.audit.probes import Asker
-from judge.audit.settings import AuditSettings
+from judge.audit.settings import AuditSettings, Probe
 from judge.calibration import calibration_inputs
 from judge.interface import Judge
 from judge.labels import Preference, view
 from judge.opinions import OPINIONS_FILE
-from pipeline.audit_asks import ask_probes, gold_folder, kind_of, planned_votes, probing, read_gold
+from judge.panel import Turn, turns
+from pipeline.audit_asks import about_gold, ask_probes, gold_folder, planned_votes, probing, read_gold
 from pipeline.context import Run
 from pipeline.stage import Stage, reason_to_run, run_stage
 from pipeline.stage_judge import read_account
@@ -36,6 +39,7 @@ ONE_ORDER = {
     "reward-model": "It scores each response on its own: there is no order of showing.",
 }
 """Kind -> why seeing each pair in one order says all."""
+NO_ORDER = "Several judges vote, and none of them has an order of showing to compare: see each principle."
 
 
 def effective_settings(run: Run) -> AuditSettings | None:
@@ -90,7 +94,7 @@ def own_pairs(run: Run) -> list[Pair]:
 def make_run_card(run: Run) -> Card:
     """Ask what the settings want, and score it."""
     settings, judge, pairs = effective_settings(run), run.judge(run.config.judge), own_pairs(run)
-    folder, left_out = gold_folder(run, settings), dict[str, str]()
+    folder, left_out = gold_folder(run, settings), dict[Probe, str]()
     gold = read_gold(run, settings, folder) if settings and folder else None  # first: its faults should cost no vote
     with run.vote_store() as store:
         asked = Asked(own=collect_cells(pairs, run.constitution, judge, store))
@@ -99,7 +103,7 @@ def make_run_card(run: Run) -> Card:
             asked, left_out = ask_probes(run, settings, plan, judge, store, asked.own), plan.left_out
         if gold is not None:
             run.console.say(f"  {len(gold.pairs)} pairs with gold")
-            cells = Asker(judge, store, run.console.tick).cells(gold.pairs, run.constitution)
+            cells = Asker(judge, store, run.console.tick).cells(gold.pairs, about_gold(run, gold.gold))
             asked = asked._replace(gold_cells=cells, gold=gold.gold, calibrated=_calibrated(run, judge))
     return make_card(_about(run, settings, left_out), run.constitution, judge, asked, settings)
 
@@ -118,24 +122,38 @@ def _calibrated(run: Run, judge: Judge) -> Calibrated | None:
     return logit
 
 
-def _about(run: Run, settings: AuditSettings | None, left_out: dict[str, str]) -> About:
+def _about(run: Run, settings: AuditSettings | None, left_out: Mapping[Probe, str]) -> About:
     account, stamp = read_account(run), run.folder.stamp("judge")
     asked = account["count"]["asked"]
-    entry = run.config.judges[run.config.judge]
-    kinds = {kind_of(run, principle) for principle in run.constitution.principles}
+    judge = run.judge(run.config.judge)
+    voters = tuple(_voter(run, turn) for turn in turns(judge, run.constitution))
+    alone = voters[0] if len(voters) == 1 else None
     return About(
         run=run.config.name,
         judge=run.config.judge,
-        kind=entry.kind,
-        digest=run.judge(run.config.judge).digest,
-        model=getattr(entry, "model", None),
+        kind=alone.kind if alone else "panel",
+        digest=judge.digest,
+        model=alone.model if alone else None,
+        voters=() if alone else voters,
         constitution=run.constitution.name,
         constitution_key=run.constitution.key,
         votes_digest=account["digest"],
         gold=settings.gold if settings else None,
         seconds_per_vote=stamp.seconds / asked if stamp and asked else None,
-        one_order=ONE_ORDER[entry.kind] if kinds <= set(ONE_ORDER) and entry.kind in ONE_ORDER else None,
-        not_probed=left_out,
+        one_order=alone.one_order if alone else NO_ORDER if all(voter.one_order for voter in voters) else None,
+        not_probed=dict(left_out),
+    )
+
+
+def _voter(run: Run, turn: Turn) -> Voter:
+    entry = run.config.judges[turn.judge.name]
+    return Voter(
+        name=turn.judge.name,
+        kind=entry.kind,
+        model=getattr(entry, "model", None),
+        digest=turn.judge.digest,
+        principles=tuple(principle.id for principle in turn.principles),
+        one_order=ONE_ORDER.get(entry.kind),
     )
 
 
@@ -163,12 +181,15 @@ def _preview(run: Run) -> list[str]:
     settings = effective_settings(run)
     if settings is None:
         return ["the judge's card from the stored votes; no judge is asked"]
-    judge = run.judge(run.config.judge)
+    judge, folder = run.judge(run.config.judge), gold_folder(run, settings)
+    gold = read_gold(run, settings, folder) if folder else None
     with run.vote_store() as store:
         counts = planned_votes(settings, probing(run, settings, own_pairs(run), judge), judge, store)
-    return [
+        known = plan_votes(gold.pairs, about_gold(run, gold.gold), judge, store).to_ask if gold else None
+    lines = [
         f"probe `{name}`: {'at most ' if name == 'injection' else ''}{n} votes to ask" for name, n in counts.items()
     ]
+    return lines if known is None else [*lines, f"pairs with gold: {known} votes to ask"]
 
 
 AUDIT = Stage(

@@ -99,6 +99,25 @@ def test_the_run_says_what_is_unusual_about_it(finished: Path) -> None:
     assert by_id["short"]["failed"] == 0
 
 
+def test_the_card_of_several_voices_says_who_votes_on_what_and_what_nobody_could_be_asked(finished: Path) -> None:
+    dry = preceptor("audit", "run.yaml", "--set", "audit={gold: gold, pairs: 4}", "--dry-run", cwd=finished)
+    assert "pairs with gold: 0 votes to ask" in dry.stdout, dry.stdout + dry.stderr
+    done = preceptor("audit", "run.yaml", cwd=finished)
+    assert done.returncode == 0, done.stdout + done.stderr
+    card = json.loads((finished / "runs" / "mixed" / "35-audit.json").read_text())
+    voters = {voter["name"]: (voter["kind"], voter["principles"]) for voter in card["about"]["voters"]}
+    assert voters == {"people": ("recorded", ["liked"]), "rules": ("rules", ["short"])}
+    assert (card["about"]["kind"], card["about"]["model"]) == ("panel", None)
+    assert "recorded" in card["principles"][0]["words"][0]
+    assert "checks" in card["principles"][1]["words"][0]
+    assert "none of them has an order" in card["words"][0]
+    left_out = card["about"]["not_probed"]
+    assert left_out["injection"] == "liked: recorded opinions cannot be asked about anything else"
+    assert "short: it says the same of the same by construction" in left_out["repeat"]
+    page = (finished / "runs" / "mixed" / "35-audit.html").read_text()
+    assert "<dt>Votes on liked</dt><dd>people, kind recorded" in page
+
+
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     done = preceptor("run", "run.yaml", cwd=finished)
     assert "Nothing was recomputed" in done.stdout, done.stdout

@@ -9,11 +9,28 @@ from constitution.record import Record
 from judge.audit.gate import Criterion, gate, passes
 from judge.audit.measure import Asked, Measured, gold_on_labels, gold_on_principles, measure, part_of
 from judge.audit.probed import Injections, injections
-from judge.audit.settings import AuditSettings, GateSettings
+from judge.audit.settings import AuditSettings, GateSettings, Probe
 from judge.audit.words import describe, worst_family
 from judge.interface import Judge
 
 CARD_VERSION = 2
+
+
+class Voter(Record):
+    """One of the judges that vote in the run."""
+
+    name: str
+    """Its name in the run file."""
+    kind: str
+    """Its kind."""
+    model: str | None
+    """Its model, if it has one."""
+    digest: str
+    """Identity of the judge."""
+    principles: tuple[str, ...]
+    """The principles that it votes on."""
+    one_order: str | None
+    """Why one order says all, for judges of which that is so."""
 
 
 class About(Record):
@@ -24,11 +41,13 @@ class About(Record):
     judge: str
     """The judge's name in the run file."""
     kind: str
-    """Its kind."""
+    """Its kind; `panel` where some principles have a judge of their own."""
     digest: str
     """Identity of the judge."""
     model: str | None
     """Its model, if it has one."""
+    voters: tuple[Voter, ...] = ()
+    """Of a panel: who votes on what."""
     constitution: str
     """The constitution's name."""
     constitution_key: str
@@ -41,8 +60,12 @@ class About(Record):
     """Wall-clock time of the last asking, a vote; None where nothing had to be asked."""
     one_order: str | None = None
     """Why one order says all, for judges of which that is so."""
-    not_probed: dict[str, str] = Field(default_factory=dict)
-    """Probe -> why it was left out."""
+    not_probed: dict[Probe, str] = Field(default_factory=dict)
+    """Probe -> why it was left out, or for which principles."""
+
+    def one_order_for(self, principle: str) -> str | None:
+        """`one_order` of the judge that votes on this principle."""
+        return next((voter.one_order for voter in self.voters if principle in voter.principles), self.one_order)
 
 
 class PrincipleCard(Record):
@@ -98,7 +121,7 @@ def make_card(
     for principle in constitution.principles:
         part = part_of(asked, principle.id)
         own = measure(part, gold_on_principles(part, alone), principle.id)
-        words = tuple(describe(own, about.one_order))
+        words = tuple(describe(own, about.one_order_for(principle.id)))
         rows.append(PrincipleCard(id=principle.id, text=principle.text, figures=own, words=words))
     return Card(
         about=about,
