@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -48,7 +48,13 @@ class Prompt(Record):
     @cached_property
     def key(self) -> str:
         """Digest of the conversation alone: ids and tags may change freely."""
-        return digest("prompt", messages=[m.model_dump() for m in self.conversation])
+        return _prompt_key(tuple((m.role, m.content) for m in self.messages) or (("user", self.prompt or ""),))
+
+
+@lru_cache(maxsize=8)
+def _prompt_key(turns: tuple[tuple[str, str], ...]) -> str:
+    """Of (role, content) pairs. The pairs of one prompt are neighbours in a file, and each is read with its prompt."""
+    return digest("prompt", messages=[{"role": role, "content": content} for role, content in turns])
 
 
 class Response(Record):

@@ -47,9 +47,9 @@ def _inputs(run: Run) -> dict[str, str]:
     }
 
 
-def labels_of(run: Run) -> Iterator[Labelled]:
+def labels_of(run: Run, reuse_shares: bool) -> Iterator[Labelled]:
     """Every pair with its label; with `best_worst`, one pair a prompt keeps its label."""
-    labelled = _from_shares(run) if shares_hold(run) else _from_votes(run)
+    labelled = _from_shares(run) if reuse_shares else _from_votes(run)
     return select_by_prompt(labelled) if run.config.generate.pairing == "best_worst" else labelled
 
 
@@ -100,10 +100,10 @@ def _written(labelled: Iterable[Labelled], stream: BinaryIO, counts: Counter[str
 
 
 def _execute(run: Run) -> list[str]:
-    counts = Counter[str]()
-    how = "re-weighted from the shares of the last labels" if shares_hold(run) else "made from the votes"
+    counts, reuse = Counter[str](), shares_hold(run)
+    how = "re-weighted from the shares of the last labels" if reuse else "made from the votes"
     with replacing(run.folder.labels) as stream:
-        write_preferences(run.folder.preferences, _written(labels_of(run), stream, counts))
+        write_preferences(run.folder.preferences, _written(labels_of(run, reuse), stream, counts))
     return [f"{counts.total()} pairs: {_listed(counts)}", f"labels {how}", *calibration_lines(run.calibration)]
 
 

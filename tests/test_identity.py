@@ -152,3 +152,12 @@ def test_neighbouring_fields_cannot_be_confused(left: str, right: str, cut: int)
     assert digest("x", a=left) != digest("y", a=left)
     assert digest("x", a=left) != digest("x", b=left)
     assert digest("x", a=left, b=right) != digest("x", a=[left, right])
+
+
+def test_a_copy_has_a_key_of_its_own() -> None:
+    """Keys are computed once a record; what was computed from the old fields must not pass to a changed copy."""
+    prompt = Prompt(id="p", prompt="one")
+    fresh = Prompt(id="p", prompt="two").key
+    assert prompt.key != fresh
+    assert prompt.model_copy(update={"prompt": "two"}).key == fresh
+    assert prompt == Prompt(id="p", prompt="one")
