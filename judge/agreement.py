@@ -62,6 +62,8 @@ class Agreement(Record):
     """One judge."""
     second: JudgeFacts
     """The other."""
+    same_votes: bool = False
+    """Whether these are the same votes: of a panel that leaves the principle to the other judge."""
 
 
 class _Judgement(NamedTuple):
@@ -115,7 +117,13 @@ def _compare(pairs: Sequence[Pair], principle: Principle, first: _Judgement, sec
         kappa=kappa(sigmoid(as_floats(ones)), sigmoid(as_floats(twos)), prompts),
         first=_facts(scoped, principle, first),
         second=_facts(scoped, principle, second),
+        same_votes=_same_votes(scoped, principle, first, second),
     )
+
+
+def _same_votes(pairs: Sequence[Pair], principle: Principle, first: _Judgement, second: _Judgement) -> bool:
+    one, two = ([_votes(pair, principle, judgement) for pair in pairs] for judgement in (first, second))
+    return any(one) and one == two
 
 
 def _logit(pair: Pair, principle: Principle, judgement: _Judgement) -> float | None:
@@ -168,6 +176,8 @@ def detectable_agreement(found: Rate) -> float:
 def verdict_on(agreement: Agreement, first: str = "The first judge", second: str = "the second judge") -> str:
     """The figures in plain words: better than, at, or below chance; and who answers by position."""
     found = agreement.agreement
+    if agreement.same_votes:
+        return f"{first} and {second} are one judge here, the principle's source, so nothing is compared."
     if found.value is None or found.low is None or found.high is None:
         return f"{first} and {second} have no pair that both decide."
     share = f"{found.value:.0%} of {found.n} pairs [{found.low:.0%}, {found.high:.0%}]"

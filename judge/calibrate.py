@@ -115,17 +115,19 @@ def _fitted(
 ) -> tuple[list[PrincipleCalibration], BeforeAfter | None]:
     if method == "batch":
         return [_entry(judge, method, e, Slope(1.0, 1.0, 1.0, 1.0), None) for e in usable], None
-    centred = [_centred(e) for e in usable]
-    slopes = fit_slopes(centred)
-    after = _cross_fitted(centred, method)
+    slopes = fit_slopes([_centred(e) for e in usable])
+    after = _cross_fitted(usable, method)
     scores = [_before_after([e], [found]) for e, found in zip(usable, after, strict=True)]
     entries = [_entry(judge, method, *row) for row in zip(usable, slopes, scores, strict=True)]
     return entries, _before_after(usable, after)
 
 
 def _centred(evidence: Evidence) -> Labelled:
-    bias = evidence.bias.value if evidence.bias and evidence.bias.value is not None else 0.0
-    return evidence.labelled._replace(logits_N=evidence.labelled.logits_N - bias)
+    return evidence.labelled._replace(logits_N=evidence.labelled.logits_N - _bias(evidence))
+
+
+def _bias(evidence: Evidence) -> float:
+    return evidence.bias.value if evidence.bias and evidence.bias.value is not None else 0.0
 
 
 def bounded(slope: Slope, method: Method) -> Temperature:
@@ -140,18 +142,26 @@ def bounded(slope: Slope, method: Method) -> Temperature:
     )
 
 
-def _cross_fitted(groups: Sequence[Labelled], method: Method) -> list[Floats]:
-    """Every pair's logit over the temperature that the other folds of prompts gave its principle."""
-    found = [np.array(group.logits_N) for group in groups]
-    folds = [np.array([seed_from("fold", prompt) % FOLDS for prompt in group.prompts]) for group in groups]
+def _cross_fitted(evidence: Sequence[Evidence], method: Method) -> list[Floats]:
+    """Every pair's logit, less the bias and over the temperature that the other folds of prompts gave its principle."""
+    found = [np.array(e.labelled.logits_N) for e in evidence]
+    folds = [np.array([seed_from("fold", prompt) % FOLDS for prompt in e.labelled.prompts]) for e in evidence]
     for fold in range(FOLDS):
         kept = [k for k, fold_N in enumerate(folds) if (fold_N != fold).any()]
-        rest = [_rows(groups[k], folds[k] != fold) for k in kept]
-        if not any(group.logits_N.any() for group in rest):
+        rest = [_without(evidence[k], folds[k] != fold) for k in kept]
+        centred = [_centred(e) for e in rest]
+        if not any(group.logits_N.any() for group in centred):
             continue
-        for k, slope in zip(kept, fit_slopes(rest), strict=True):
-            found[k][folds[k] == fold] /= bounded(slope, method).value
+        for k, others, slope in zip(kept, rest, fit_slopes(centred), strict=True):
+            mine_N = folds[k] == fold
+            found[k][mine_N] = (found[k][mine_N] - _bias(others)) / bounded(slope, method).value
     return found
+
+
+def _without(evidence: Evidence, chosen_N: np.ndarray) -> Evidence:
+    """The chosen rows, with a bias of their own where one is to be removed."""
+    labelled = _rows(evidence.labelled, chosen_N)
+    return Evidence(evidence.principle, labelled, lean_of(labelled, gold=True) if evidence.bias else None)
 
 
 def _rows(labelled: Labelled, chosen_N: np.ndarray) -> Labelled:

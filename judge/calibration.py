@@ -57,7 +57,7 @@ class BeforeAfter(Record):
     before: Scores
     """T = 1, no bias removed."""
     after: Scores
-    """Each pair with the temperature that the other folds gave."""
+    """Each pair with the temperature and the bias that the other folds gave."""
     brier_change: Score
     """After minus before, pair by pair; below 0 is better."""
     log_loss_change: Score

@@ -19,7 +19,7 @@ from judge.agreement import Agreement, Leaning, Rate, compare_judges, rate
 from judge.ask import JudgeCount, PairVotes, flat_votes, in_scope
 from judge.calibration import Applied
 from judge.interface import Judge
-from judge.labels import Preference, label_pair, preference, probability
+from judge.labels import Preference, label_pair, probability, view
 from judge.pace import Pace
 from judge.records import Label, Vote
 
@@ -96,7 +96,7 @@ class Difference(Record):
     second: tuple[Vote, ...]
     """The second judge's votes."""
     first_p: float
-    """p that `a` is better, by the first judge."""
+    """p that `a` is better, by the first judge, calibrated where it has a calibration."""
     second_p: float
     """The same by the second."""
 
@@ -199,8 +199,8 @@ def _examples(pairs: Sequence[Pair], constitution: Constitution, first: Judged, 
 def _example(pair: Pair, principle: Principle, first: Judged, second: Judged) -> Difference | None:
     """The pair, if both judges take a side for the principle and it is not the same one."""
     votes = [one.votes[pair.key].get(principle.id, ()) for one in (first, second)]
-    views = [preference(v, one.judge.showings(principle)) for v, one in zip(votes, (first, second), strict=True)]
-    logits = [view.logit for view in views if isinstance(view, Preference)]
+    views = [view(v, principle, one.judge, one.calibration) for v, one in zip(votes, (first, second), strict=True)]
+    logits = [found.logit for found in views if isinstance(found, Preference)]
     if len(logits) < 2 or logits[0] * logits[1] >= 0:
         return None
     return Difference(

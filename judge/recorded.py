@@ -49,6 +49,10 @@ class JudgeByRecord:
         self.digest = digest("judge", type="recorded", reading=self._reading, opinions=content)
         self._settings = settings
 
+    def covers(self, principle: Principle) -> bool:
+        """Whether any opinion can be about this principle."""
+        return self._opinions.covers(principle.id)
+
     def showings(self, principle: Principle) -> tuple[Showing, ...]:
         """See Judge."""
         return (Showing("ab"), Showing("ba")) if self._settings.orders == "both" else (Showing("ab"),)

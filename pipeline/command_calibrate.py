@@ -21,8 +21,8 @@ from judge.calibration import Calibration, Method
 from judge.evidence import Votes, batch_evidence, gold_evidence, swap_evidence
 from judge.imports.folder import read_pairs
 from judge.interface import Judge
-from judge.judges import open_judge
 from judge.panel import turns
+from judge.recorded import JudgeByRecord
 from judge.resampling import Score
 from judge.settings import LlmJudge, RecordedJudge
 from pipeline.console import Console
@@ -58,13 +58,14 @@ def run_calibrate(
         run = Run(config, path.resolve().parent, folder, console, dry=dry_run)
         subject = _subject(run, judge or config.judge, gold)
         pairs = read_pairs(gold) if gold else _own_pairs(run)
+        labels = _labels(subject, gold) if gold else None  # first: its faults should cost no vote
         if dry_run:
-            _say_plan(run, subject, pairs)
+            _say_plan(run, subject, pairs, labels)
             return
         folder.create()
         with folder.locked():
             try:
-                found = _calibrate(run, subject, pairs, gold)
+                found = _calibrate(run, subject, pairs, labels)
             finally:
                 run.close_engines()
         write_atomically(out, found.model_dump_json(indent=2) + "\n")
@@ -101,20 +102,21 @@ def _own_pairs(run: Run) -> list[Pair]:
     return list(run.pairs())
 
 
-def _say_plan(run: Run, subject: Subject, pairs: Sequence[Pair]) -> None:
+def _say_plan(run: Run, subject: Subject, pairs: Sequence[Pair], gold: JudgeByRecord | None) -> None:
     with run.vote_store() as store:
-        plan = plan_votes(pairs, subject.constitution, subject.judge, store)
+        plan = plan_votes(pairs, _asked(subject, gold), subject.judge, store)
     run.console.say(
         f"calibrate judge `{subject.judge.name}` by {subject.method.replace('_', ' ')} on {len(pairs)} pairs: "
         f"{plan.wanted} votes wanted, {plan.wanted - plan.to_ask} stored, {plan.to_ask} to ask"
     )
 
 
-def _calibrate(run: Run, subject: Subject, pairs: Sequence[Pair], gold: Path | None) -> Calibration:
-    _say_plan(run, subject, pairs)
+def _calibrate(run: Run, subject: Subject, pairs: Sequence[Pair], gold: JudgeByRecord | None) -> Calibration:
+    _say_plan(run, subject, pairs, gold)
+    asked = _asked(subject, gold)
     with run.vote_store() as store:
-        judge_pairs(pairs, subject.constitution, subject.judge, store, run.console.tick)
-        votes = collect_votes(pairs, subject.constitution, subject.judge, store)
+        judge_pairs(pairs, asked, subject.judge, store, run.console.tick)
+        votes = collect_votes(pairs, asked, subject.judge, store)
     found = calibrate(subject.judge, subject.method, _evidence(subject, pairs, votes, gold))
     if not found.principles:
         reasons = "; ".join(f"{refusal.principle}: {refusal.reason}" for refusal in found.refused)
@@ -122,13 +124,22 @@ def _calibrate(run: Run, subject: Subject, pairs: Sequence[Pair], gold: Path | N
     return found
 
 
-def _evidence(subject: Subject, pairs: Sequence[Pair], votes: Votes, gold: Path | None) -> list[Evidence]:
+def _evidence(subject: Subject, pairs: Sequence[Pair], votes: Votes, gold: JudgeByRecord | None) -> list[Evidence]:
     judge, principles = subject.judge, subject.constitution.principles
     if gold is None:
         by_swap = subject.method == "order_swap"
         return swap_evidence(pairs, principles, votes) if by_swap else batch_evidence(pairs, principles, judge, votes)
-    labels = open_judge("gold", RecordedJudge(kind="recorded", file=str(gold)), subject.constitution)
-    return gold_evidence(pairs, principles, judge, votes, labels, subject.leans)
+    return gold_evidence(pairs, principles, judge, votes, gold, subject.leans)
+
+
+def _labels(subject: Subject, gold: Path) -> JudgeByRecord:
+    return JudgeByRecord("gold", RecordedJudge(kind="recorded", file=str(gold)), subject.constitution)
+
+
+def _asked(subject: Subject, gold: JudgeByRecord | None) -> Constitution:
+    """The principles to ask about: votes on one that gold says nothing of would be for nothing."""
+    principles = tuple(p for p in subject.constitution.principles if gold is None or gold.covers(p))
+    return subject.constitution.model_copy(update={"principles": principles})
 
 
 def calibration_report(found: Calibration) -> list[str]:

@@ -133,8 +133,8 @@ class Run:
         The run's own judge leaves the principles that name a source to it; any other is asked about all of them.
         """
         if name != self.config.judge:
-            return self._judge_alone(name, self.constitution)
-        return open_panel(name, self.constitution, self.config.sources, self._judge_alone)
+            return self.judge_alone(name, self.constitution)
+        return open_panel(name, self.constitution, self.config.sources, self.judge_alone)
 
     @cached_property
     def calibration(self) -> Applied | None:
@@ -145,7 +145,8 @@ class Run:
         """What the entries of `judges` behind this judge name as their calibration; None where none does."""
         return run_calibration(judge, self.constitution, self.config.judges, self.base)
 
-    def _judge_alone(self, name: str, constitution: Constitution) -> Judge:
+    def judge_alone(self, name: str, constitution: Constitution) -> Judge:
+        """The judge of this entry, asked about this constitution's principles whatever their sources."""
         settings = self.config.judges[name]
         if isinstance(settings, RecordedJudge):
             settings = settings.model_copy(update={"file": str(self.base / settings.file)})

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from constitution.errors import JudgeError
-from constitution.files import write_atomically
+from constitution.errors import DataError, JudgeError
+from constitution.files import RecordFile, write_atomically
 from constitution.identity import digest, file_digest, seed_from
 from generate.records import Pair
 from judge.ask import plan_votes
@@ -26,6 +26,7 @@ from judge.interface import Judge
 from judge.labels import Preference, view
 from judge.opinions import OPINIONS_FILE
 from judge.panel import Turn, turns
+from judge.records import Label
 from pipeline.audit_asks import about_gold, ask_probes, gold_folder, planned_votes, probing, read_gold
 from pipeline.context import Run
 from pipeline.stage import Stage, reason_to_run, run_stage
@@ -203,7 +204,11 @@ AUDIT = Stage(
 
 
 def require_passed(run: Run) -> None:
-    """Raise JudgeError if the judge's card says that nothing may be trained on its labels; made now if it is stale."""
+    """Raise JudgeError if the judge's card says that nothing may be trained on its labels; made now if it is stale.
+
+    Raises DataError if the labels are not this judge's.
+    """
+    _check_labels(run)
     if reason_to_run(AUDIT, run, _inputs(run)) is not None:
         run_stage(AUDIT, run)
     card = read_card(run)
@@ -222,3 +227,13 @@ def require_passed(run: Run) -> None:
         + f"\nSee {run.folder.audit_page}. To train all the same: `--accept-judge {name}`, or `accept: [{name}]` under "
         "`audit` in the run file."
     )
+
+
+def _check_labels(run: Run) -> None:
+    """The card is about the run's judge: labels of another one would be trained on without any."""
+    digest_now = run.judge(run.config.judge).digest
+    if any(label.judge != digest_now for label in RecordFile(run.folder.labels, Label)):
+        raise DataError(
+            f"{run.folder.labels.name} holds labels by another judge than `{run.config.judge}` is now: run `preceptor "
+            "judge` and `preceptor label` with this run file and these flags first"
+        )

@@ -63,7 +63,9 @@ def _inputs(run: Run) -> dict[str, str]:
 
 
 def _judge(run: Run) -> Judge:
-    return run.judge(run.config.behaviour.judge or run.config.judge)
+    """The one that is named for it votes on all principles, whatever their sources."""
+    named = run.config.behaviour.judge
+    return run.judge_alone(named, run.constitution) if named else run.judge(run.config.judge)
 
 
 def _sample(run: Run, model: ModelRef, what: str) -> list[SampleSet]:

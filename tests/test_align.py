@@ -69,5 +69,5 @@ def test_the_line_is_in_the_identity_of_template_and_model_not_of_the_prompt() -
     assert rendered.messages.mark == "-"
     content = rendered.messages[-1].content
     assert content[: rendered.messages.place].endswith(">>>")
-    assert content[rendered.messages.place :]== f"\n\n{CONSTITUTION.principles[0].text}\n\nA or B?"
+    assert content[rendered.messages.place :] == f"\n\n{CONSTITUTION.principles[0].text}\n\nA or B?"
     assert "- -" not in content

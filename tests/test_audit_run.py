@@ -109,6 +109,13 @@ def test_training_on_a_refused_judge_names_criterion_figure_and_way_out(
     assert "is accepted by name" in capsys.readouterr().out
 
 
+def test_labels_of_another_judge_are_not_trained_on_under_this_ones_card(copied: Path) -> None:
+    stages(copied, "judge", settings=())
+    with pytest.raises(DataError, match="labels by another judge than `rules` is now: run `preceptor judge`"):
+        stages(copied, "train", settings=())
+    assert not (copied / "runs" / "tiny" / "50-policy").exists()
+
+
 def test_accepting_in_the_run_file_changes_no_figure(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stages(copied, "audit", settings=(*READER, "audit.probes=[]"))
     before = card(copied)

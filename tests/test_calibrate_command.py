@@ -124,6 +124,20 @@ def test_with_gold_the_judge_is_asked_about_golds_pairs(run_file: Path, tmp_path
     assert found.scores.before.accuracy.n == found.principles[0].labels >= 30
 
 
+def test_principles_that_gold_does_not_name_are_not_asked_and_gold_on_others_stops_it_first(
+    run_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = many_pairs(run_file)
+    gold = gold_folder(tmp_path / "gold", pairs)
+    run_calibrate(run_file, "rules", gold, tmp_path / "x.json", {}, (), run_file.parent / "runs", True)
+    assert f"on {len(pairs)} pairs: {len(pairs)} votes wanted" in capsys.readouterr().out
+    lines = (gold / "opinions.jsonl").read_text(encoding="utf-8").replace('"short"', '"another"')
+    (gold / "opinions.jsonl").write_text(lines, encoding="utf-8")
+    with pytest.raises(JudgeError, match="holds opinions on another"):
+        run_calibrate(run_file, "rules", gold, tmp_path / "x.json", {}, (), run_file.parent / "runs", False)
+    assert "votes wanted" not in capsys.readouterr().out
+
+
 def test_what_is_refused_leaves_no_file(run_file: Path, tmp_path: Path) -> None:
     gold = gold_folder(tmp_path / "gold", many_pairs(run_file)[:5])
     out = tmp_path / "out.json"

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from constitution.errors import DataError, JudgeError
+from constitution.identity import seed_from
 from constitution.model import Principle
 from generate.records import Pair
 from judge.ask import PairVotes
-from judge.calibrate import T_MAX, Evidence, bounded, calibrate, lean_of
+from judge.calibrate import FOLDS, T_MAX, Evidence, _cross_fitted, bounded, calibrate, lean_of
 from judge.calibration import Applied, Calibration, Method, applicable, applied, calibrated, read_calibration
 from judge.evidence import batch_evidence, swap_evidence
 from judge.interface import Judge
@@ -196,6 +197,24 @@ def test_with_gold_a_lean_is_not_what_gold_itself_prefers() -> None:
     labelled = Labelled(np.where(gold == 1, 3.0, 1.0), gold, tuple(str(i) for i in range(40)))
     assert lean_of(labelled, gold=True).value == pytest.approx(2.0)
     assert lean_of(labelled._replace(gold_N=np.ones(40)), gold=True).value is None
+
+
+def test_scores_after_use_nothing_of_their_own_fold() -> None:
+    generator = np.random.default_rng(3)
+    gold = (generator.random(60) < 0.5).astype(float)
+    labelled = Labelled(generator.normal(0, 2, 60) + 4 * gold, gold, tuple(f"prompt {i}" for i in range(60)))
+    found = _cross_fitted([Evidence(PRINCIPLES[0], labelled, lean_of(labelled, gold=True))], "gold")[0]
+    folds = np.array([seed_from("fold", prompt) % FOLDS for prompt in labelled.prompts])
+    for fold in range(FOLDS):
+        mine = folds == fold
+        rest = Labelled(
+            labelled.logits_N[~mine],
+            gold[~mine],
+            tuple(prompt for prompt, own in zip(labelled.prompts, mine, strict=True) if not own),
+        )
+        lean = lean_of(rest, gold=True).value or 0.0
+        t = bounded(fit_slopes([rest._replace(logits_N=rest.logits_N - lean)])[0], "gold").value
+        assert found[mine] == pytest.approx((labelled.logits_N[mine] - lean) / t)
 
 
 def entry_for(judge: Judge, principle: Principle, temperature: float) -> Calibration:

@@ -13,11 +13,15 @@ from constitution.errors import DataError, PreceptorError
 from constitution.files import read_records
 from generate.engine import ModelRef
 from generate.records import Pair
+from judge.by_rules import JudgeByRules
 from judge.imports.folder import write_import
 from judge.labels import weighted_mean
+from judge.panel import Panel
 from judge.records import Label
 from pipeline.command_export import export_command
+from pipeline.opened import opened_run
 from pipeline.run import run_pipeline
+from pipeline.stage_behaviour import _judge as behaviour_judge
 from tests.runs import HELDOUT, preceptor
 from tests.test_imports import imported
 
@@ -116,6 +120,23 @@ def test_the_card_of_several_voices_says_who_votes_on_what_and_what_nobody_could
     assert "short: it says the same of the same by construction" in left_out["repeat"]
     page = (finished / "runs" / "mixed" / "35-audit.html").read_text()
     assert "<dt>Votes on liked</dt><dd>people, kind recorded" in page
+
+
+def test_a_judge_named_for_the_behaviour_votes_on_all_principles(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "constitution.yaml").write_text(
+        CONSTITUTION.replace("source: crowd}", "source: crowd, check: {type: words, max: 9}}")
+    )
+    with opened_run(tmp_path / "run.yaml", {}, (), tmp_path / "runs") as run:
+        assert isinstance(behaviour_judge(run), Panel)
+    with opened_run(tmp_path / "run.yaml", {}, ("behaviour.judge=rules",), tmp_path / "runs") as run:
+        assert isinstance(behaviour_judge(run), JudgeByRules)
+
+
+def test_a_principle_that_one_judge_votes_on_under_both_names_is_not_compared(finished: Path) -> None:
+    done = preceptor("compare-judges", "run.yaml", "--judges", "rules,people", cwd=finished)
+    assert "liked: rules and people are one judge here" in done.stdout, done.stdout + done.stderr
+    assert "short: rules and people agree" in done.stdout or "short: rules and people cannot" in done.stdout
 
 
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
