@@ -43,6 +43,7 @@ def _seen(before: int, own: int) -> int:
 
 def matrix_flops(threads: int) -> float:
     """Operations a second of the best of several float32 matrix products of 2048 x 2048."""
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
     a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
     best = float("inf")
@@ -50,4 +51,5 @@ def matrix_flops(threads: int) -> float:
         started = time.perf_counter()
         torch.mm(a, b)
         best = min(best, time.perf_counter() - started)
+    torch.set_num_threads(before)
     return 2 * SIDE**3 / best
