@@ -54,9 +54,9 @@ class Timed(NamedTuple):
 
 
 class Rationale60(Verdict):
-    """The usual verdict. Reasons of 48 words are about 60 tokens; left to itself this small model writes 3 or 300."""
+    """The usual verdict. Reasons of 38 words are about 60 tokens; left to itself this small model writes 3 or 300."""
 
-    rationale: str = Field(pattern=r"^[A-Z][a-z]{1,11}( [a-z]{2,12},?){47}\.$")
+    rationale: str = Field(pattern=r"^[A-Z][a-z]{1,11}( [a-z]{2,12},?){37}\.$")
 
 
 Side = Callable[[VllmRunner, Sequence[Pair], Constitution], Timed]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from generate.align import BLOCK_TOKENS, Aligned, Parted, parted
-from generate.engine import ModelRef
+from generate.engine import Engine, ModelRef
+from generate.engine_vllm import VllmRunner
 from generate.records import Message
 from generate.tokens import encode, load_tokenizer
 from judge.template import load_template, render
@@ -71,3 +72,16 @@ def test_the_line_is_in_the_identity_of_template_and_model_not_of_the_prompt() -
     assert content[: rendered.messages.place].endswith(">>>")
     assert content[rendered.messages.place :] == f"\n\n{CONSTITUTION.principles[0].text}\n\nA or B?"
     assert "- -" not in content
+
+
+@pytest.mark.vllm
+def test_vllm_reads_the_whole_beginning_from_its_cache(vllm_engine: Engine) -> None:
+    assert isinstance(vllm_engine, VllmRunner)
+    case = "A case that no other test has. " * 9
+    rows = encode(vllm_engine._tokenizer, [asked(case, question) for question in QUESTIONS], 1, 2048)
+    one = vllm_engine._vllm.SamplingParams(max_tokens=1, temperature=0)
+    first, second = vllm_engine._llm.generate([{"prompt_token_ids": ids} for ids in rows], one, use_tqdm=False)
+    whole = common(rows) // BLOCK_TOKENS * BLOCK_TOKENS
+    assert vllm_engine._tokenizer.decode(rows[1][whole:]).startswith("Rule: be kind")
+    assert second.num_cached_tokens == whole
+    assert first.num_cached_tokens < whole
