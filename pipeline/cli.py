@@ -14,6 +14,7 @@ import typer
 from constitution.errors import PreceptorError
 from pipeline.command_export import export_command
 from pipeline.command_import import import_command
+from pipeline.workers import check_command, help_training, is_helper, joined
 
 app = typer.Typer(
     name="preceptor",
@@ -65,7 +66,12 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
         from pipeline.run import run_pipeline
 
         flags = {"name": name, "judge": judge, "seed": seed}
-        run_pipeline(stages, run_file, flags, settings or [], runs, dry_run, accept_judge or [], retry_failed, measure)
+        chosen = settings or []
+        if is_helper():
+            help_training(run_file, flags, chosen, runs, alone=dry_run)
+            return
+        with joined(alone=dry_run):
+            run_pipeline(stages, run_file, flags, chosen, runs, dry_run, accept_judge or [], retry_failed, measure)
 
     app.command(name=command_name, help=help_text)(command)
 
@@ -178,13 +184,18 @@ def entry() -> None:
     """The console script: one sentence for a user's mistake (exit code 2), 130 for Ctrl-C."""
     from pipeline.console import printable
 
+    def say(sentence: str) -> None:
+        if not is_helper():
+            typer.echo(printable(sentence), err=True)
+
     try:
+        check_command(next(iter(sys.argv[1:]), ""))
         app()
     except PreceptorError as error:
-        typer.echo(printable(str(error)), err=True)
+        say(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("Stopped. What was done so far is kept: the same command goes on from there.", err=True)
+        say("Stopped. What was done so far is kept: the same command goes on from there.")
         sys.exit(130)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from constitution.files import read_records, write_atomically
 from constitution.identity import digest, file_digest
+from constitution.progress import Progress
 from constitution.store import Store
 from generate.records import Pair
 from judge.records import Label
@@ -15,6 +18,12 @@ from pipeline.singles import read_singles, single_inputs, unused_singles
 from pipeline.stage import Stage
 from pipeline.stage_audit import require_passed
 from train.records import TrainPair
+
+if TYPE_CHECKING:
+    from train.summary import TrainSummary
+
+CALL = "train"
+"""The word that calls the other processes of a torchrun (pipeline/workers.py)."""
 
 
 def _inputs(run: Run) -> dict[str, str]:
@@ -47,31 +56,38 @@ def training_pairs(pairs: Sequence[Pair], labels: Sequence[Label]) -> list[Train
     ]
 
 
-def _execute(run: Run) -> list[str]:
-    from pipeline.model_card import write_model_card
+def train_policy(run: Run, references: Path, progress: Progress) -> TrainSummary:
+    """The training itself, in every process that takes part; only the first keeps `references` in a file."""
     from train.loop import train
     from train.reference import ReferenceLogps
 
-    require_passed(run)
-    run.close_engines()
-    labels = read_records(run.folder.labels, Label)
-    pairs = training_pairs(read_records(run.folder.pairs, Pair), labels)
-    with Store(run.folder.references, ReferenceLogps) as references:
-        summary = train(
+    pairs = training_pairs(read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label))
+    with Store(references, ReferenceLogps) as store:
+        return train(
             [*pairs, *read_singles(run, pairs)],
             run.reference,
             run.config.train,
             run.config.seed,
             run.folder.policy,
             run.folder.metrics,
-            references,
-            run.console.tick,
+            store,
+            progress,
         )
+
+
+def _execute(run: Run) -> list[str]:
+    from pipeline.model_card import write_model_card
+    from train import team
+
+    require_passed(run)
+    run.close_engines()
+    team.send(CALL)
+    summary = train_policy(run, run.folder.references, run.console.tick)
     if run.config.pairs:
         unused = unused_singles(run)
         warnings = (*summary.warnings, OFF_POLICY, *([unused] if unused else []))
         summary = summary.model_copy(update={"warnings": warnings})
-    write_model_card(run, labels, summary)
+    write_model_card(run, read_records(run.folder.labels, Label), summary)
     write_atomically(run.folder.training, summary.model_dump_json(indent=2) + "\n")
     return summary.lines()
 

@@ -1,4 +1,4 @@
-"""Labels become a policy: preference training with soft labels on one model, in one process.
+"""Labels become a policy: preference training with soft labels on one model, in one process or several.
 
 `train.loop.train` is the way in. A label is a probability made of the principles' shares, and a loss's derivative is
 affine in it, so each update splits exactly into what each principle contributed (losses/, metrics.py). What makes

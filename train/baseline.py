@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from constitution.errors import DataError
 from train.schedule import Split
-from train.step import Trainee, forward, rows_of
+from train.step import Trainee, evaluate
 from train.tokens import TokenPair
 
 
@@ -52,9 +50,5 @@ def mismatched(pairs: Sequence[TokenPair], max_length: int) -> list[TokenPair]:
 
 def baseline(trainee: Trainee, pairs: Sequence[TokenPair]) -> float:
     """z [nats a sequence] over mismatched `pairs`, whose references must be known."""
-    changes = []
-    with torch.no_grad():
-        for rows in rows_of(trainee, pairs):
-            passed = forward(trainee, rows)
-            changes.append(passed.changes_B_2[passed.scores.lengths_B_2 > 0])
-    return max(0.0, float(torch.cat(changes).double().mean()))
+    moved = evaluate(trainee, pairs)
+    return max(0.0, float(moved.changes_B_2[moved.lengths_B_2 > 0].mean()))

@@ -9,14 +9,18 @@ bit for bit.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from pydantic import ValidationError
 
 from constitution.files import replacing
 from constitution.record import Record
+from train import team
+from train.parallel import on_first, put
 from train.records import Figures, FirstStep
 from train.stopping import Best
 from train.watch import Watched
@@ -62,57 +66,77 @@ class Place(Record):
 
 
 def save_checkpoint(folder: Path, place: Place, learner: Learner) -> None:
-    """Write the state after `place.step` steps."""
+    """Write the state after `place.step` steps: in the first process; where it is sharded, all must call this."""
     from safetensors.torch import save_file
 
     tensors = {f"best.{name}": weight for name, weight in learner.best.items()}
     for name, weight in learner.weights.items():
         state = learner.optimizer.state[weight]
-        tensors[f"weight.{name}"] = weight.detach()
-        tensors[f"first.{name}"] = state["exp_avg"]
-        tensors[f"second.{name}"] = state["exp_avg_sq"]
-    with replacing(folder / NAME) as stream:
-        save_file(tensors, stream.name, metadata={"place": place.model_dump_json()})
+        tensors[f"weight.{name}"] = on_first(weight)
+        tensors[f"first.{name}"] = on_first(state["exp_avg"])
+        tensors[f"second.{name}"] = on_first(state["exp_avg_sq"])
+    if team.is_first():
+        with replacing(folder / NAME) as stream:
+            save_file(tensors, stream.name, metadata={"place": place.model_dump_json()})
 
 
 def load_checkpoint(folder: Path, inputs: str, metrics: Path, learner: Learner) -> Place | None:
-    """Put a checkpoint of these inputs back into the learner and the metrics file; None if there is none."""
+    """Put a checkpoint of these inputs back into the learner and the metrics file; None if there is none.
+
+    The first process reads it, however many processes wrote it.
+    """
+    with ExitStack() as open_files:
+        stored = _opened(open_files, folder / NAME, inputs, metrics) if team.is_first() else None
+        place = team.told(stored.place if stored else None, Place)
+        if place is None:
+            return None
+        for name, weight in learner.weights.items():
+            _restore(stored, name, weight, learner.optimizer, place.step)
+            if place.standing.best:
+                learner.best[name] = stored.read(f"best.{name}") if stored else torch.empty(0)
+    return place
+
+
+class _Stored(NamedTuple):
+    """An open checkpoint."""
+
+    place: Place
+    read: Callable[[str], torch.Tensor]
+
+
+def _opened(open_files: ExitStack, path: Path, inputs: str, metrics: Path) -> _Stored | None:
+    """The checkpoint, if it is one of these inputs; the metrics file is cut back to where it was then."""
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(folder / NAME, framework="pt") as stored:
-            place = Place.model_validate_json((stored.metadata() or {}).get("place", ""))
-            if place.inputs != inputs or not _cut_back(metrics, place.metrics_bytes):
-                return None
-            for name, weight in learner.weights.items():
-                _restore(stored, name, weight, learner.optimizer, place.step)
-                if place.standing.best:
-                    learner.best[name] = stored.get_tensor(f"best.{name}")
+        file = open_files.enter_context(safe_open(path, framework="pt"))
+        place = Place.model_validate_json((file.metadata() or {}).get("place", ""))
     except (FileNotFoundError, SafetensorError, ValidationError):
         return None
-    return place
+    if place.inputs != inputs or not _cut_back(metrics, place.metrics_bytes):
+        return None
+    return _Stored(place, file.get_tensor)
 
 
 def keep_best(learner: Learner) -> None:
     """The weights as they are now are the best so far."""
-    learner.best.update({name: weight.detach().to("cpu", copy=True) for name, weight in learner.weights.items()})
+    learner.best.update({name: on_first(weight).clone() for name, weight in learner.weights.items()})
 
 
 def restore_best(learner: Learner) -> None:
     """Put the best weights, if any were kept, in the place of the last ones."""
-    with torch.no_grad():
-        for name, kept in learner.best.items():
-            learner.weights[name].copy_(kept)
+    for name, kept in learner.best.items():
+        put(learner.weights[name], kept if team.is_first() else None)
 
 
-def _restore(stored: Any, name: str, weight: torch.nn.Parameter, optimizer: torch.optim.AdamW, step: int) -> None:
-    with torch.no_grad():
-        weight.copy_(stored.get_tensor(f"weight.{name}"))
-    optimizer.state[weight] = {
-        "step": torch.tensor(float(step), device=weight.device),
-        "exp_avg": stored.get_tensor(f"first.{name}").to(weight.device),
-        "exp_avg_sq": stored.get_tensor(f"second.{name}").to(weight.device),
-    }
+def _restore(
+    stored: _Stored | None, name: str, weight: torch.nn.Parameter, optimizer: torch.optim.AdamW, step: int
+) -> None:
+    first, second = torch.zeros_like(weight), torch.zeros_like(weight)
+    for part, target in (("weight", weight), ("first", first), ("second", second)):
+        put(target, stored.read(f"{part}.{name}") if stored else None)
+    on = torch.tensor(float(step), device=weight.device)
+    optimizer.state[weight] = {"step": on, "exp_avg": first, "exp_avg_sq": second}
 
 
 def _cut_back(metrics: Path, size: int) -> bool:

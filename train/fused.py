@@ -31,7 +31,10 @@ class Angles(NamedTuple):
 
 
 def can_fuse(policy: Policy) -> bool:
-    """Whether it is such a decoder, frozen but for adapters (other weights get no gradient here), in one dtype."""
+    """Whether it is such a decoder, frozen but for adapters (other weights get no gradient here), in one dtype, and
+    in one piece."""
+    if policy.sharded:
+        return False
     config = policy.model.config.get_text_config()
     known = config.model_type in MODEL_TYPES and config.hidden_act == "silu"
     return known and not policy.mixed and not policy.body.embed_tokens.weight.requires_grad

@@ -15,6 +15,9 @@ from train.rows import Rows
 
 def answer_logps(policy: Policy, rows: Rows) -> Tensor:
     """log pi of every answer [B, 2], summed over its tokens, in float32; part of the graph if gradients are on."""
+    if policy.net is not None:
+        gathered_B_2: Tensor = policy.net(rows)
+        return gathered_B_2
     with policy.precision():
         logps_N = head_logps(answer_states(policy, rows), policy.head.weight, policy.head.bias, rows.targets_N)
     sums_2B = logps_N.new_zeros(2 * len(rows.pairs)).index_add(0, rows.owners_N, logps_N)

@@ -18,6 +18,7 @@ from constitution.files import write_atomically
 from constitution.progress import Progress, Tick, silent
 from constitution.store import Store
 from generate.engine import ModelRef
+from train import team
 from train.baseline import baseline
 from train.checkpoint import (
     Learner,
@@ -37,10 +38,10 @@ from train.records import Figures, TrainItem
 from train.reference import ReferenceLogps
 from train.save import save_policy
 from train.schedule import learning_rate, step_pairs
-from train.session import Job, Session, prepare, summarise
+from train.session import Job, Session, prepare, summarise, whole_policy
 from train.settings import TrainSettings
 from train.step import backward, check_first_step, evaluate, update
-from train.stopping import is_over, judged
+from train.stopping import Best, is_over, judged
 from train.summary import TrainSummary
 from train.tokens import TokenPair
 from train.watch import watch
@@ -60,21 +61,25 @@ def train(
 ) -> TrainSummary:
     """Train a policy on pairs (for KTO also on single answers) and save it in the folder `out`.
 
-    On one machine's CPU the arguments determine it. A policy that is there already for the same inputs is not trained
-    again. Raises DataError if no pair can be trained on or the loss does not suit them, ModelError if the model cannot
-    be trained.
+    On one machine's CPU the arguments determine it. Where torchrun started several processes (team.py), each of them
+    calls this, and the first one writes. A policy that is there already for the same inputs is not trained again.
+    Raises DataError if no pair can be trained on or the loss does not suit them, ModelError if the model cannot be
+    trained.
     """
     job = Job(pairs, model, settings, seed, out, metrics)
-    out.mkdir(parents=True, exist_ok=True)
-    finished = _finished(job)
+    if team.is_first():
+        out.mkdir(parents=True, exist_ok=True)
+    finished = team.told(_finished(job) if team.is_first() else None, TrainSummary)
     if finished:
         return finished
     session = prepare(job, references, progress)
     ended = run_steps(session, progress)
     summary = summarise(session, ended.standing, ended.step)
-    save_policy(session.trainee.policy, out, adapted=settings.lora is not None)
-    write_atomically(out / SUMMARY, summary.model_dump_json(indent=2) + "\n")
-    remove_checkpoint(out)
+    policy = whole_policy(session)
+    if team.is_first():
+        save_policy(policy, out, adapted=settings.lora is not None)
+        write_atomically(out / SUMMARY, summary.model_dump_json(indent=2) + "\n")
+        remove_checkpoint(out)
     return summary
 
 
@@ -98,14 +103,15 @@ def run_steps(session: Session, progress: Progress) -> Place:
         weights, torch.optim.AdamW(list(weights.values()), weight_decay=job.settings.weight_decay, fused=True), {}
     )
     place = load_checkpoint(job.out, inputs, job.metrics, learner)
-    if not place:
+    if not place and team.is_first():
         write_atomically(job.metrics, "")
     while place is None or not _ended(session, place):
         step = place.step + 1 if place else 1
         standing = _step(session, learner, place.standing if place else None, step - 1)
         place = Place(inputs=inputs, step=step, metrics_bytes=0, standing=standing)
         if step % job.settings.checkpoint_every == 0 or _ended(session, place):
-            place = place.model_copy(update={"metrics_bytes": durable_size(job.metrics)})
+            if team.is_first():
+                place = place.model_copy(update={"metrics_bytes": durable_size(job.metrics)})
             save_checkpoint(job.out, place, learner)
         progress(Tick("training", step, session.steps, f"loss {standing.last.loss:.4f}"))
     restore_best(learner)
@@ -139,7 +145,8 @@ def _step(session: Session, learner: Learner, before: Standing | None, step: int
         line["watch"] = {
             one.name: one.model_dump(mode="json", exclude={"name", "warnings"}) for one in standing.watched
         }
-    append_line(session.job.metrics, json.dumps(line, allow_nan=False))
+    if team.is_first():
+        append_line(session.job.metrics, json.dumps(line, allow_nan=False))
     return standing
 
 
@@ -150,7 +157,8 @@ def _watched(session: Session, learner: Learner, standing: Standing, moved: Move
         return standing.model_copy(update={"watched": watch(moved, references, "last step's pairs")})
     moved = evaluate(session.trainee, pairs, _baseline(session, pairs))
     heldout, watched = figures(moved, session.trainee.loss), watch(moved, references, "held-out pairs")
-    best = judged(standing.best, done, heldout, watched, early_stop) if early_stop else None
+    # Every process must stop at the same step, so the first one's judgement is everyone's.
+    best = team.told(judged(standing.best, done, heldout, watched, early_stop), Best) if early_stop else None
     if best and best.step == done:
         keep_best(learner)
     return standing.model_copy(update={"heldout": heldout, "watched": watched, "best": best})

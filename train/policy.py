@@ -15,6 +15,7 @@ from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.engine import ModelRef
 from generate.quiet import quiet_transformers
+from train import team
 from train.settings import LoraSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class Policy(NamedTuple):
     mixed: bool = False
     lower: LowerStates | None = None
     """Hidden states below the adapted layers, where they are kept: train/lower.py."""
+    sharded: bool = False
+    """Whether this process holds a part of every weight only, which the modules gather when they are called."""
+    net: Any = None
+    """What DDP or FSDP2 wrapped, to be called in the place of the model (parallel.py); None in a single process."""
 
     @property
     def arithmetic(self) -> str:
@@ -57,12 +62,15 @@ class Policy(NamedTuple):
         return int(next(iter(sorted(self.stops)), 0))
 
 
-def load_reference(model: ModelRef, settings: TrainSettings) -> Policy:
-    """The untrained model, frozen. Raises ModelError if it cannot be loaded from safetensors without foreign code."""
+def load_reference(model: ModelRef, settings: TrainSettings, on_cpu: bool = False) -> Policy:
+    """The untrained model, frozen; on the CPU if it is to be sharded from there.
+
+    Raises ModelError if it cannot be loaded from safetensors without foreign code.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    arithmetic = choose_arithmetic(settings, device)
+    arithmetic = choose_arithmetic(settings, team.device())
+    device = torch.device("cpu") if on_cpu else team.device()
     where: dict[str, Any] = {"trust_remote_code": False}
     if not Path(model.path).is_dir():
         where["revision"] = model.revision

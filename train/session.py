@@ -11,13 +11,15 @@ from constitution.identity import digest
 from constitution.progress import Progress
 from constitution.store import Store
 from generate.engine import ModelRef
+from train import team
 from train.baseline import baseline_pairs
 from train.checkpoint import Standing
 from train.fused import can_fuse
 from train.layout import choose_layout
 from train.losses import pair_loss
 from train.lower import with_lower_states
-from train.policy import load_reference, make_trainable, trained_parameters
+from train.parallel import on_first, replicated, sharded, shards
+from train.policy import Policy, load_reference, make_trainable, trained_parameters
 from train.records import TrainItem
 from train.reference import ReferenceLogps, reference_logps
 from train.schedule import Split, split, steps_per_epoch
@@ -74,7 +76,7 @@ def prepare(job: Job, references: Store[ReferenceLogps], progress: Progress) -> 
     trained.
     """
     settings, loss = job.settings, pair_loss(job.settings)
-    reference = load_reference(job.model, settings)
+    reference = load_reference(job.model, settings, on_cpu=shards(settings))
     stops = reference.stops
     tokenised = tokenise(job.pairs, reference.tokenizer, stops, settings.max_length, settings.too_long)
     parts = split(tokenised.pairs, settings.heldout_fraction)
@@ -83,13 +85,17 @@ def prepare(job: Job, references: Store[ReferenceLogps], progress: Progress) -> 
         raise DataError(f"no pair to train on: {len(job.pairs)} given{', ' if reasons else ''}{reasons}")
     check_suits(loss, settings, parts)
     choice = choose_layout(reference, tokenised.pairs)
+    if shards(settings):  # a policy that is not trained yet is its reference
+        reference = sharded(make_trainable(reference, settings.lora, job.seed))
     if choice.layout == "shared" and can_fuse(reference):
         reference = with_lower_states(reference, settings.lora, settings.activation_cache_gib)
     strangers = baseline_pairs(parts, settings.max_length) if loss.singles else []
     # Without a reference in the loss, only the change on held-out pairs is compared with it.
     read = [*tokenised.pairs, *strangers] if loss.reference else parts.heldout
     known = reference_logps(reference, read, job.model, choice.layout, settings, references, progress)
-    policy = make_trainable(reference, settings.lora, job.seed)
+    policy = reference if reference.sharded else make_trainable(reference, settings.lora, job.seed)
+    if team.size() > 1 and not policy.sharded:
+        policy = replicated(policy)
     return Session(
         job,
         Trainee(policy, known, loss, choice.layout, settings.row_tokens),
@@ -99,6 +105,20 @@ def prepare(job: Job, references: Store[ReferenceLogps], progress: Progress) -> 
         {own.pair.key: other for own, other in zip([*parts.train, *parts.heldout], strangers, strict=False)},
         settings.epochs * steps_per_epoch(len(parts.train), settings),
     )
+
+
+def whole_policy(session: Session) -> Policy:
+    """The trained policy in one piece, in the first process; where it is sharded, the others must ask for it too."""
+    job, policy = session.job, session.trainee.policy
+    if not policy.sharded:
+        return policy
+    weights = {name: on_first(weight) for name, weight in trained_parameters(policy).items()}
+    if not team.is_first():
+        return policy
+    rebuilt = make_trainable(load_reference(job.model, job.settings, on_cpu=True), job.settings.lora, job.seed)
+    left = rebuilt.model.load_state_dict(weights, strict=False)
+    assert not left.unexpected_keys, left.unexpected_keys
+    return rebuilt
 
 
 def summarise(session: Session, standing: Standing, steps: int) -> TrainSummary:
@@ -121,6 +141,7 @@ def summarise(session: Session, standing: Standing, steps: int) -> TrainSummary:
         parameters=sum(weight.numel() for weight in trained_parameters(policy).values()),
         dtype=policy.arithmetic.removeprefix("torch."),
         device=policy.device.type,
+        processes=team.size(),
         rows=session.rows,
         first_step=standing.first_step,
         last=standing.last,

@@ -121,6 +121,9 @@ class TrainSettings(Record):
     """Watch the held-out margin and stop when it no longer rises; omitted, all steps are done."""
     log_every: int = Field(default=5, gt=0)
     """Steps between held-out evaluations and log lines."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """With several processes, which torchrun starts: `ddp`, each holds the whole model; `fsdp`, each holds a part of
+    every weight, its gradient and its optimizer state. It does not change the result."""
     checkpoint_every: int = Field(default=10, gt=0)
     """Steps between checkpoints: the most that a crash can cost."""
     activation_cache_gib: float = Field(default=1.0, ge=0)
@@ -134,7 +137,8 @@ class TrainSettings(Record):
     def meaning(self) -> dict[str, Any]:
         """The settings that can change the policy; the others only say how it is computed and kept."""
         others = {name for names in LOSS_SETTINGS.values() for name in names} - set(LOSS_SETTINGS[self.loss])
-        return self.model_dump(mode="json", exclude={"row_tokens", "checkpoint_every", "activation_cache_gib", *others})
+        computing = {"row_tokens", "checkpoint_every", "activation_cache_gib", "parallel"}
+        return self.model_dump(mode="json", exclude={*computing, *others})
 
     @model_validator(mode="after")
     def _used(self) -> Self:

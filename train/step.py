@@ -13,14 +13,17 @@ import torch
 from torch import Tensor
 
 from constitution.errors import ModelError
+from train import team
 from train.logps import answer_logps
 from train.losses import PairLoss, Scores, margins
 from train.metrics import Moved, labels, loss_count
+from train.parallel import only_looking, until_last, whole
 from train.policy import Policy
 from train.records import FirstStep
 from train.reference import ReferenceLogps, References
-from train.rows import Layout, Rows, pack
+from train.rows import Layout, Rows
 from train.tokens import TokenPair
+from train.turns import Turns, gathered, turns
 
 # Rounding, in nats a token. Between the two layouts on SmolLM2 it was 2.5e-6 and 2.7e-2 on a CPU, within one layout 0.
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-1}
@@ -62,21 +65,24 @@ def backward(trainee: Trainee, pairs: Sequence[TokenPair], baseline: float = 0.0
     `baseline` is KTO's z over these pairs.
     """
     count = loss_count(trainee.loss, lengths_of(pairs))
+    share = turns_of(trainee, pairs)
     parts = []
-    for rows in rows_of(trainee, pairs):
-        passed = forward(trainee, rows, baseline)
-        (_losses(trainee, rows, passed.scores).sum() / count).backward()
+    for index, rows in enumerate(share.rows):
+        # DDP and FSDP2 take the mean of the processes' gradients, which is to be their sum.
+        weight = team.size() if index < share.counting else 0
+        with until_last(trainee.policy, last=index == len(share.rows) - 1):
+            passed = forward(trainee, rows, baseline)
+            (_losses(trainee, rows, passed.scores).sum() / count * weight).backward()
         parts.append(_moved(trainee, rows, passed))
-    return _joined(parts)
+    return _joined(parts, share.own, pairs)
 
 
 def evaluate(trainee: Trainee, pairs: Sequence[TokenPair], baseline: float = 0.0) -> Moved:
     """The same without a gradient."""
-    parts = []
-    with torch.no_grad():
-        for rows in rows_of(trainee, pairs):
-            parts.append(_moved(trainee, rows, forward(trainee, rows, baseline)))
-    return _joined(parts)
+    share = turns_of(trainee, pairs)
+    with only_looking(trainee.policy):
+        parts = [_moved(trainee, rows, forward(trainee, rows, baseline)) for rows in share.rows]
+    return _joined(parts, share.own, pairs)
 
 
 def _losses(trainee: Trainee, rows: Rows, scores: Scores) -> Tensor:
@@ -88,10 +94,9 @@ def lengths_of(pairs: Sequence[TokenPair]) -> Tensor:
     return torch.tensor([[len(tokens.a), len(tokens.b)] for tokens in pairs])
 
 
-def rows_of(trainee: Trainee, pairs: Sequence[TokenPair]) -> list[Rows]:
-    """The forward passes over `pairs`, on the policy's device."""
-    packed = pack(pairs, trainee.row_tokens, trainee.layout, trainee.policy.pad)
-    return [rows.to(trainee.policy.device) for rows in packed]
+def turns_of(trainee: Trainee, pairs: Sequence[TokenPair]) -> Turns:
+    """This process's forward passes over `pairs`."""
+    return turns(trainee.policy, pairs, trainee.layout, trainee.row_tokens)
 
 
 def _moved(trainee: Trainee, rows: Rows, passed: Passed) -> Moved:
@@ -108,14 +113,12 @@ def _moved(trainee: Trainee, rows: Rows, passed: Passed) -> Moved:
     )
 
 
-def _joined(parts: Sequence[Moved]) -> Moved:
-    return Moved(
-        [pair for part in parts for pair in part.pairs],
-        torch.cat([part.losses_B for part in parts]),
-        torch.cat([part.h_B for part in parts]),
-        torch.cat([part.changes_B_2 for part in parts]),
-        torch.cat([part.lengths_B_2 for part in parts]),
-    )
+def _joined(parts: Sequence[Moved], own: Sequence[TokenPair], pairs: Sequence[TokenPair]) -> Moved:
+    """Of all `pairs`, whichever process ran them."""
+    columns = [torch.cat(column) for column in zip(*(part[1:] for part in parts), strict=True)]
+    if team.size() == 1:
+        return Moved([tokens.pair for tokens in own], *columns)
+    return Moved([tokens.pair for tokens in pairs], *(gathered(column, own, pairs) for column in columns))
 
 
 def check_first_step(trainee: Trainee, moved: Moved) -> FirstStep | None:
@@ -153,7 +156,7 @@ def update(
 
     Raises ModelError if the gradient is not finite.
     """
-    norm = float(torch.nn.utils.clip_grad_norm_(weights, max_norm))
+    norm = float(whole(torch.nn.utils.clip_grad_norm_(weights, max_norm)))
     if not math.isfinite(norm):
         raise ModelError(f"step {step}: the gradient is not finite; lower train.learning_rate or use dtype float32")
     for group in optimizer.param_groups:

@@ -37,6 +37,8 @@ class TrainSummary(Record):
     """The arithmetic: `float32`, `bfloat16`, or `mixed`."""
     device: str
     """`cpu` or `cuda`."""
+    processes: int = 1
+    """How many processes shared the work."""
     rows: str
     """How pairs share a forward pass, and why; see train/layout.py."""
     first_step: FirstStep | None
@@ -53,9 +55,10 @@ class TrainSummary(Record):
     def lines(self) -> list[str]:
         """The same for a terminal."""
         left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items())) or "none"
+        shared = f", {self.processes} processes" if self.processes > 1 else ""
         lines = [
             f"{self.pairs} pairs trained on, {self.heldout_pairs} held out, left out: {left_out}",
-            f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}",
+            f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}{shared}",
         ]
         if self.kept_step != self.steps:
             lines.append(f"kept the weights of step {self.kept_step}, which had the highest held-out margin")
