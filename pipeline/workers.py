@@ -1,6 +1,6 @@
 """`preceptor train` as torchrun starts it, several times at once: the first process runs the stage, the others help.
 
-    torchrun --nproc-per-node 2 $(which preceptor) train RUN.yaml
+    torchrun --standalone --nproc-per-node 2 $(which preceptor) train RUN.yaml
 
 Only the first holds the run folder's lock, writes and speaks. The others wait for its word, since it alone finds out
 whether there is anything to train. What torchrun says of itself is in its environment variables.

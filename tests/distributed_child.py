@@ -1,6 +1,6 @@
 """What one of torchrun's processes does in tests/test_distributed.py: every training that the file names, in turn.
 
-torchrun --nproc-per-node 2 -m tests.distributed_child PLAN.json
+torchrun --standalone --nproc-per-node 2 -m tests.distributed_child PLAN.json
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def main() -> None:
     with team.joined():
         for case in plan.cases:
             summary = run_case(case, plan.model)
-            assert team.told(summary, TrainSummary) == summary
+            first = team.told(summary, TrainSummary)
+            assert first == summary, (case.folder.name, team.rank(), first, summary)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,16 @@ def settings(**changes: Any) -> TrainSettings:
 
 def torchrun(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Two processes, to their end."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        *map(str, arguments),
+    ]
     return subprocess.run(
         command, env=environment() | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300, check=False
     )

@@ -1,6 +1,6 @@
 """The processes that train one policy together: torchrun starts them, torch.distributed joins them.
 
-    torchrun --nproc-per-node 2 $(which preceptor) train RUN.yaml
+    torchrun --standalone --nproc-per-node 2 $(which preceptor) train RUN.yaml
 
 Every process reads the same pairs and keeps the same books; each runs the passes of its own share of the pairs
 (turns.py), and DDP or FSDP2 adds up the gradients (parallel.py). Only the first one writes. Without torchrun there is
