@@ -26,6 +26,7 @@ app = typer.Typer(
 constitution_app = typer.Typer(no_args_is_help=True, help="Check constitutions and print their schema.")
 app.add_typer(constitution_app, name="constitution")
 
+INTERRUPTED = 130
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.", show_default=False)]
 Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
 Judge = Annotated[Optional[str], typer.Option(help="Use this entry of `judges`, instead of the run file's.")]  # noqa: UP045
@@ -194,9 +195,10 @@ def entry() -> None:
     except PreceptorError as error:
         say(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        say("Stopped. What was done so far is kept: the same command goes on from there.")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer's own answer to Ctrl-C
+            say("Stopped. What was done so far is kept: the same command goes on from there.")
+        raise
 
 
 if __name__ == "__main__":

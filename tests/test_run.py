@@ -160,15 +160,12 @@ def test_a_lost_artefact_is_made_again(copied: Path, capsys: pytest.CaptureFixtu
 
 
 def killed_when(condition: Callable[[], bool], arguments: list[str], cwd: Path, how: signal.Signals) -> int:
-    """Start the command, send it `how` as soon as `condition` holds, return its exit code."""
-    process = subprocess.Popen(
-        arguments,
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """Start the command, send it `how` as soon as `condition` holds, return its exit code; `stderr.txt` has what it
+    complained of."""
+    with (cwd / "stderr.txt").open("wb") as stderr:
+        process = subprocess.Popen(
+            arguments, cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+        )
     deadline = time.monotonic() + 200
     while process.poll() is None and not condition():
         assert time.monotonic() < deadline, "the condition never came true"
@@ -236,6 +233,7 @@ def test_ctrl_c_keeps_what_was_done(finished: Path, tmp_path: Path) -> None:
     start = rows_in(store)
     code = killed_when(lambda: rows_in(store) >= start + 12, command("judge", "run.yaml"), tmp_path, signal.SIGINT)
     assert code == 130
+    assert (tmp_path / "stderr.txt").read_text(encoding="utf-8").endswith("the same command goes on from there.\n")
     assert rows_in(store) >= start + 12
     assert preceptor("judge", "run.yaml", cwd=tmp_path).returncode == 0
 
