@@ -1,7 +1,7 @@
 # make demo   set up what the example needs, then run it: examples/plain-speech -> trained model and report
 # make test   set up everything the tests need, then run them
-# make bench-judge   the judge's speed on vLLM against the usual ways (about 15 minutes on two cores)
-# make bench-train   our trainer against TRL's: speed, memory, equality (about 25 minutes on two cores)
+# make bench-judge   the judge's speed on vLLM against the usual ways (about 18 minutes on two cores)
+# make bench-train   our trainer against TRL's: speed, memory, equality (about 20 minutes on two cores)
 # Each works alone on a machine with Python 3.11+, pip and make. Where a GPU is found, the GPU extra is installed instead
 # of the pinned CPU set-up.
 
@@ -13,7 +13,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 SOURCES := pyproject.toml requirements/cpu.lock requirements/cpu-test.lock requirements/torch-cpu.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs-check bench-judge bench-train lock clean
+.PHONY: help demo test lint bench-judge bench-train lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}\(make .*\)/\1/p' Makefile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -13,14 +12,6 @@ class Table(NamedTuple):
     ab: int
     ba: int
     bb: int
-
-
-def count_table(verdicts: Iterable[tuple[bool, bool]]) -> Table:
-    """The 2 x 2 table of (first judge prefers a, second judge prefers a)."""
-    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-    for verdict in verdicts:
-        counts[verdict] += 1
-    return Table(*counts.values())
 
 
 def cohens_kappa(table: Table) -> float | None:

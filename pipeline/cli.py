@@ -72,7 +72,17 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
             help_training(run_file, flags, chosen, runs, alone=dry_run)
             return
         with joined(alone=dry_run):
-            run_pipeline(stages, run_file, flags, chosen, runs, dry_run, accept_judge or [], retry_failed, measure)
+            run_pipeline(
+                stages,
+                run_file,
+                flags,
+                chosen,
+                runs,
+                dry_run,
+                accept=accept_judge or [],
+                retry_failed=retry_failed,
+                measure=measure,
+            )
 
     app.command(name=command_name, help=help_text)(command)
 

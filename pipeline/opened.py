@@ -23,6 +23,7 @@ def opened_run(
     settings: Sequence[str],
     runs: Path,
     dry: bool = False,
+    *,
     accept: Sequence[str] = (),
     retry_failed: bool = False,
     measure: bool = False,
@@ -42,7 +43,9 @@ def opened_run(
         return
     folder.create()
     with Console() as console, folder.locked():
-        run = Run(config, base, folder, console, dry, tuple(accept), retry_failed, measure)
+        run = Run(
+            config, base, folder, console, dry=dry, accept=tuple(accept), retry_failed=retry_failed, measure=measure
+        )
         try:
             yield run
         finally:

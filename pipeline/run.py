@@ -30,6 +30,7 @@ def run_pipeline(
     settings: Sequence[str],
     runs: Path,
     dry_run: bool = False,
+    *,
     accept: Sequence[str] = (),
     retry_failed: bool = False,
     measure: bool = False,
@@ -39,7 +40,9 @@ def run_pipeline(
     A dry run that may `measure` asks the judge a few of the missing votes, and keeps them. `retry_failed` puts
     every failed vote to the judge again, also those that would fail alike.
     """
-    with opened_run(path, flags, settings, runs, dry_run, accept, retry_failed, measure) as run:
+    with opened_run(
+        path, flags, settings, runs, dry_run, accept=accept, retry_failed=retry_failed, measure=measure
+    ) as run:
         chosen = [STAGES[name] for name in names or _default_stages(run.config)]
         if dry_run:
             _preview(run, chosen)

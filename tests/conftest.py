@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from constitution.store import Store
 from generate.engine import Engine, ModelRef
 from generate.models import resolve_model
 from generate.open import open_engine
 from generate.settings import VllmEngine
+from judge.records import Vote
+from tests.serving import CANARY
+from tests.tiny import save_tiny, tiny_llama
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -28,6 +32,19 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store[Vote]]:
+    """An empty store of votes."""
+    with Store(tmp_path / "votes.sqlite", Vote) as opened:
+        yield opened
+
+
+@pytest.fixture
+def canary_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key that may turn up nowhere, in its environment variable."""
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+
+
 @pytest.fixture(scope="session")
 def bundled_model() -> ModelRef:
     """SmolLM2-135M-Instruct, converted on first use and kept in the cache folder."""
@@ -37,18 +54,11 @@ def bundled_model() -> ModelRef:
 @pytest.fixture(scope="session")
 def tiny_model(bundled_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     """A Llama of two layers with random weights, the same on every machine, and SmolLM2's tokenizer."""
-    import torch
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    from transformers import AutoTokenizer, LlamaForCausalLM
 
-    folder = tmp_path_factory.mktemp("tiny-model")
     tokenizer = AutoTokenizer.from_pretrained(bundled_model.path)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+    config = tiny_llama(
+        tokenizer,
         max_position_embeddings=512,
         # Wide enough that the next token is far from uniform, so that tests can tell two predictions apart.
         initializer_range=0.2,
@@ -56,11 +66,7 @@ def tiny_model(bundled_model: ModelRef, tmp_path_factory: pytest.TempPathFactory
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))
-    return resolve_model(str(folder))
+    return save_tiny(LlamaForCausalLM, config, tokenizer, tmp_path_factory.mktemp("tiny-model"), seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from urllib.request import urlopen
 
 SERVED_AS = "smol"
 START_SECONDS = 300
+CANARY = "sk-canary-0123456789"
 
 
 class Received(NamedTuple):

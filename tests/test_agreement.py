@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from generate.records import Pair
 from judge.agreement import Leaning, compare_judges, detectable_agreement, rate, verdict_on
 from judge.ask import PairVotes
 from judge.interface import Judge
-from judge.kappa import Table, cohens_kappa, count_table
+from judge.kappa import Table, cohens_kappa
 from judge.records import Order
 from tests.judging import a_constitution, a_pair, a_prompt, a_vote, llm_judge
 
@@ -99,6 +100,14 @@ def test_what_could_have_been_detected() -> None:
     """1/2 + 2.8016 * 1/2 / sqrt(n): 78.0 % of 25 prompts, 64.0 % of 100."""
     found = [detectable_agreement(rate(Leaning(str(i), i % 2 == 0) for i in range(n))) for n in (25, 100)]
     assert found == [pytest.approx(0.7802, abs=1e-4), pytest.approx(0.6401, abs=1e-4)]
+
+
+def count_table(verdicts: Iterable[tuple[bool, bool]]) -> Table:
+    """The 2 x 2 table of (first judge prefers a, second judge prefers a)."""
+    counts = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
+    for verdict in verdicts:
+        counts[verdict] += 1
+    return Table(*counts.values())
 
 
 def test_kappa_by_hand() -> None:

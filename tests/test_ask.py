@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,12 +26,6 @@ from tests.judging import PRINCIPLES, a_constitution, a_pair, llm_judge, rules_j
 FOR_ALL, FOR_LONG = 3, 1
 """Principles in scope of every prompt, and those for one prompt in three only."""
 WANTED = PAIRS * FOR_ALL + PAIRS // 3 * FOR_LONG
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store[Vote]]:
-    with Store(tmp_path / "votes.sqlite", Vote) as opened:
-        yield opened
 
 
 def watched(constitution: Constitution, confidence: float = 4.0) -> Watched:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from constitution.model import Constitution, Principle
@@ -39,12 +36,6 @@ def some_pairs(count: int) -> list[Pair]:
     """Pairs of different lengths and words, neither tied to the slot nor to each other."""
     texts = [("tea " * (i % 5 + 1) + "leaf " * (i * 7 % 6) + "words " * (i * 3 % 11)).strip() for i in range(4 * count)]
     return [a_pair(texts[i], texts[3 * i + 1], a_prompt(f"Question {i}?")) for i in range(count)]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store[Vote]]:
-    with Store(tmp_path / "votes.sqlite", Vote) as opened:
-        yield opened
 
 
 def about(judge: Judge, one_order: str | None = None) -> About:

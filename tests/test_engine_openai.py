@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,10 @@ from judge.records import Vote
 from pipeline.load import load_run
 from pipeline.run import run_pipeline
 from tests.runs import write_run
-from tests.serving import Received, Reply, canary_code, completion, free_port, scripted
+from tests.serving import CANARY, Received, Reply, canary_code, completion, free_port, scripted
 from tests.test_llm_judge import CONSTITUTION, PAIRS, judge_on, votes_of
 
-CANARY = "sk-canary-0123456789"
+pytestmark = pytest.mark.usefixtures("canary_key")
 QUESTION = [(Message(role="user", content="A or B?"),)]
 
 
@@ -43,17 +43,6 @@ def settings(url: str | None = "http://127.0.0.1:1/v1", **others: object) -> Ope
 def engine_at(url: str, **others: object) -> Engine:
     chosen = settings(url, **others)
     return open_engine("remote", chosen, served_model("some-model", chosen, None))
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store[Vote]]:
-    with Store(tmp_path / "votes.sqlite", Vote) as opened:
-        yield opened
 
 
 def failure(act: Callable[[], object]) -> str:

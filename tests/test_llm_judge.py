@@ -80,12 +80,6 @@ def tiny_engine(leaning_model: ModelRef) -> Iterator[Engine]:
     engine.close()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store[Vote]]:
-    with Store(tmp_path / "votes.sqlite", Vote) as opened:
-        yield opened
-
-
 def judge_on(engine: Engine, constitution: Constitution = CONSTITUTION, **settings: object) -> Judge:
     """A judge that asks `engine`."""
     return judge_opening(lambda: engine, engine.model, constitution, **settings)

@@ -35,12 +35,6 @@ def engine(tiny_model: ModelRef) -> Iterator[Engine]:
     opened.close()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store[Vote]]:
-    with Store(tmp_path / "votes.sqlite", Vote) as opened:
-        yield opened
-
-
 def settings(**fields: object) -> LlmJudge:
     return LlmJudge.model_validate({"kind": "llm", "model": "m", "engine": "e"} | fields)
 

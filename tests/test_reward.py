@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from judge.settings import RewardModelJudge
 from pipeline.run import run_pipeline
 from tests.judging import PRINCIPLES, a_constitution, a_pair, a_prompt
 from tests.runs import write_run
+from tests.tiny import save_tiny, tiny_llama
 
 ANSWERS = ["Yes.", "It is quite far, I am afraid.", "No, " + "not at all, " * 20 + "no.", "Perhaps", ""]
 CONSTITUTION = a_constitution(PRINCIPLES[:1])
@@ -33,38 +34,22 @@ CONSTITUTION = a_constitution(PRINCIPLES[:1])
 
 def save_classifier(source: ModelRef, folder: Path, labels: int = 1, pad: bool = True) -> ModelRef:
     """A random Llama of two layers with a score head, and the small model's tokenizer."""
-    import torch
-    from transformers import LlamaConfig, LlamaForSequenceClassification
+    from transformers import LlamaForSequenceClassification
 
     tokenizer = load_tokenizer(source)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+    config = tiny_llama(
+        tokenizer,
         max_position_embeddings=256,
         initializer_range=0.3,
         num_labels=labels,
         pad_token_id=tokenizer.pad_token_id if pad else None,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        LlamaForSequenceClassification(config).save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))
-    return resolve_model(str(folder))
+    return save_tiny(LlamaForSequenceClassification, config, tokenizer, folder, seed=1)
 
 
 @pytest.fixture(scope="module")
 def classifier(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     return save_classifier(tiny_model, tmp_path_factory.mktemp("reward"))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store[Vote]]:
-    with Store(tmp_path / "votes.sqlite", Vote) as opened:
-        yield opened
 
 
 class Counting(RewardModel):

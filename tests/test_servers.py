@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,10 @@ from judge.records import Vote
 from judge.verdict import RATIONALE_CHARS, Verdict
 from pipeline.run import run_pipeline
 from tests.runs import write_run
-from tests.serving import Received, Reply, canary_code, completion, free_port, scripted
+from tests.serving import CANARY, Received, Reply, canary_code, completion, free_port, scripted
 from tests.test_llm_judge import CONSTITUTION, PAIRS, judge_on, votes_of
 
-CANARY = "sk-canary-0123456789"
+pytestmark = pytest.mark.usefixtures("canary_key")
 VERDICT = '{"rationale":"It is shorter.","verdict":"A"}'
 QUESTION = [(Message(role="user", content="A or B?"),)]
 
@@ -38,17 +38,6 @@ def engine_at(url: str, **others: object) -> Engine:
     fields = {"type": "openai", "base_url": url, "max_retries": 0, "timeout_seconds": 5, "concurrency": 2} | others
     chosen = OpenAiEngine.model_validate(fields)
     return open_engine("remote", chosen, served_model("some-model", chosen, None))
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store[Vote]]:
-    with Store(tmp_path / "votes.sqlite", Vote) as opened:
-        yield opened
 
 
 def letters(a: float = 0.7, b: float = 0.2) -> Reply:

@@ -100,6 +100,11 @@ def trl_gradient(model: ModelRef, pairs: list[TrainPair], settings: TrainSetting
         policy.model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=policy.tokenizer
     )
     move(policy)  # only now: the trainer takes the adapter that it is given for the reference
+    return first_gradient(trainer, policy)
+
+
+def first_gradient(trainer: Any, policy: Policy) -> Gradient:
+    """What a trainer of TRL's makes of its first batch, without dropout."""
     batch: Any = next(iter(trainer.get_train_dataloader()))
     trainer.model.eval()
     loss = trainer.compute_loss(trainer.model, batch)

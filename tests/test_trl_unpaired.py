@@ -6,7 +6,6 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from constitution.progress import silent
 from constitution.store import Store
 from generate.engine import ModelRef
 from generate.records import Message
-from tests.test_trl_equivalence import Gradient, assert_equal, move
+from tests.test_trl_equivalence import Gradient, assert_equal, first_gradient, move
 from tests.training import SENTENCES, save_tiny_model
 from train.baseline import baseline, mismatched
 from train.losses import Scores, pair_loss
@@ -106,12 +105,7 @@ def trl_gradient(model: ModelRef, out: Path) -> Gradient:
             policy.model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=policy.tokenizer
         )
     move(policy, SEED)  # only now: the trainer takes the adapter that it is given for the reference
-    batch: Any = next(iter(trainer.get_train_dataloader()))
-    trainer.model.eval()
-    loss = trainer.compute_loss(trainer.model, batch)
-    loss.backward()
-    found = {name: weight.grad for name, weight in trained_parameters(policy).items() if weight.grad is not None}
-    return Gradient(float(loss.detach()), found)
+    return first_gradient(trainer, policy)
 
 
 @pytest.mark.parametrize("layout", ["shared", "separate"])
