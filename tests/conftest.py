@@ -32,6 +32,18 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread for torch in this process, until the module's tests are done: on matrices this small more of them cost
+    more than they bring, and another number rounds differently."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store[Vote]]:
     """An empty store of votes."""

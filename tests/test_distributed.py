@@ -28,6 +28,7 @@ from train.settings import TrainSettings
 from train.tokens import TokenPair
 from train.turns import shares
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 # Float32. Two processes differ from one as two packings of the same pairs differ in one: by up to 3e-6 in a loss, 6e-6
 # in a norm, 5e-5 in a weight (AdamW divides by gradients that are nearly 0).
 LOSS, NORM, WEIGHT = 1e-5, 5e-5, 1e-4
@@ -119,11 +120,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     assert done.returncode == 0, done.stderr
     run_case(Case(folder=folder / "two, then one", settings=settings(**FULL)), model)
     return Trained(folder, model, death)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("name", [*VARIANTS, *CUT])

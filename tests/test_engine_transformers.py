@@ -56,14 +56,10 @@ def runner(model: ModelRef, batch_size: int = 128) -> TransformersRunner:
 
 
 @pytest.fixture(scope="module")
-def engine(tiny_model: ModelRef) -> Iterator[TransformersRunner]:
-    # Threads cost more than they bring on matrices this small, the more so on a busy machine.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def engine(tiny_model: ModelRef, one_thread: None) -> Iterator[TransformersRunner]:
     opened = runner(tiny_model)
     yield opened
     opened.close()
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -106,9 +106,9 @@ def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_can_be_computed_and_every_fault_has_its_place(bad: str, column: int, why: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = faults(with_line("A oder B?", bad))
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert any(line == 18 and message.startswith(why) for line, _, message in found), found
     assert any(col == column and message.startswith(why) for _, col, message in found), found
 

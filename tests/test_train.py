@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from train.settings import LoraSettings, TrainSettings
 from train.summary import TrainSummary
 from train.tokens import TokenPair
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = TrainSettings(
     lora=LORA, epochs=3, pairs_per_step=4, learning_rate=5e-3, heldout_fraction=0.2, log_every=4, row_tokens=300
 )
@@ -41,14 +42,6 @@ class Outcome(NamedTuple):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     return save_tiny_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def run(

@@ -22,6 +22,7 @@ from train.reference import ReferenceLogps
 from train.settings import EarlyStop, TrainSettings
 from train.summary import TrainSummary
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = 9
 SETTINGS = TrainSettings(
     lora=LORA,
@@ -50,7 +51,6 @@ def run(
     settings: TrainSettings = SETTINGS,
 ) -> TrainSummary:
     """One training in `folder`; the process dies at `kill`."""
-    torch.set_num_threads(1)
     seen = 0
 
     def count_to_death(what: str) -> None:
@@ -80,12 +80,18 @@ def run(
         os.replace = rename
 
 
+def run_to_death(folder: Path, model: ModelRef, kill: Kill, settings: TrainSettings) -> None:
+    """What the process to be killed does, on one thread as this one."""
+    torch.set_num_threads(1)
+    run(folder, model, kill, settings=settings)
+
+
 def killed_run(folder: Path, model: ModelRef, kill: Kill, settings: TrainSettings = SETTINGS) -> None:
     """The same in a process of its own, which must die."""
     context = multiprocessing.get_context("forkserver")
     # What takes long to import is imported once, by the server that the children are forked from.
     context.set_forkserver_preload(["tests.training", "train.loop", "peft", "transformers.models.llama"])
-    child = context.Process(target=run, args=(folder, model, kill, 5, settings))
+    child = context.Process(target=run_to_death, args=(folder, model, kill, settings))
     child.start()
     child.join(timeout=120)
     assert child.exitcode == -signal.SIGKILL
