@@ -10,11 +10,15 @@ which a step of a single item has too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from constitution.errors import DataError
 from train.schedule import Split
 from train.step import Trainee, evaluate
 from train.tokens import TokenPair
+
+if TYPE_CHECKING:
+    from train.session import Session
 
 
 def baseline_pairs(parts: Split, max_length: int) -> list[TokenPair]:
@@ -52,3 +56,9 @@ def baseline(trainee: Trainee, pairs: Sequence[TokenPair]) -> float:
     """z [nats a sequence] over mismatched `pairs`, whose references must be known."""
     moved = evaluate(trainee, pairs)
     return max(0.0, float(moved.changes_B_2[moved.lengths_B_2 > 0].mean()))
+
+
+def session_baseline(session: Session, pairs: Sequence[TokenPair]) -> float:
+    """z over these pairs of the session; 0 for the losses that have none."""
+    others = [session.mismatched[tokens.pair.key] for tokens in pairs] if session.mismatched else []
+    return baseline(session.trainee, others) if others else 0.0

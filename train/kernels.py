@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, silu
 
+from train.tap import open_taps
+
 Grads = tuple[Tensor | None, ...]
 
 
@@ -61,6 +63,9 @@ def _adapter_grads(
     if dx_T_I is not None:
         dx_T_I.addmm_(back_T_R, layer.a_R_I.to(kind))
     grad_b_O_R = (inner_T_R.t() @ slope_T_O).mul_(layer.scale).t()
+    for tap in open_taps():
+        tap.take(layer.a_R_I, back_T_R, x_T_I, 1.0, turned=False)
+        tap.take(layer.b_O_R, inner_T_R, slope_T_O, layer.scale, turned=True)
     return AdapterGrads((back_T_R.t() @ x_T_I).to(layer.a_R_I), grad_b_O_R.to(layer.b_O_R))
 
 

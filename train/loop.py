@@ -19,7 +19,7 @@ from constitution.progress import Progress, Tick, silent
 from constitution.store import Store
 from generate.engine import ModelRef
 from train import team
-from train.baseline import baseline
+from train.baseline import session_baseline
 from train.checkpoint import (
     Learner,
     Place,
@@ -43,7 +43,6 @@ from train.settings import TrainSettings
 from train.step import backward, check_first_step, evaluate, update
 from train.stopping import Best, is_over, judged
 from train.summary import TrainSummary
-from train.tokens import TokenPair
 from train.watch import watch
 
 SUMMARY = "training.json"
@@ -98,10 +97,7 @@ def run_steps(session: Session, progress: Progress) -> Place:
     """All steps that are still to do; when this returns, the policy has the weights to be kept, and there is a
     checkpoint of the last step."""
     job, inputs = session.job, session.job.inputs
-    weights = trained_parameters(session.trainee.policy)
-    learner = Learner(
-        weights, torch.optim.AdamW(list(weights.values()), weight_decay=job.settings.weight_decay, fused=True), {}
-    )
+    learner = new_learner(session)
     place = load_checkpoint(job.out, inputs, job.metrics, learner)
     if not place and team.is_first():
         write_atomically(job.metrics, "")
@@ -118,6 +114,12 @@ def run_steps(session: Session, progress: Progress) -> Place:
     return place
 
 
+def new_learner(session: Session) -> Learner:
+    """The session's weights with an optimizer that has done no step."""
+    weights, decay = trained_parameters(session.trainee.policy), session.job.settings.weight_decay
+    return Learner(weights, torch.optim.AdamW(list(weights.values()), weight_decay=decay, fused=True), {})
+
+
 def _ended(session: Session, place: Place) -> bool:
     return place.step == session.steps or is_over(place.standing.best, session.job.settings.early_stop)
 
@@ -126,7 +128,7 @@ def _step(session: Session, learner: Learner, before: Standing | None, step: int
     """Step `step`, counted from 0, and its line of metrics."""
     settings, trainee, steps = session.job.settings, session.trainee, session.steps
     pairs = step_pairs(session.parts.train, settings, session.job.seed, step)
-    moved = backward(trainee, pairs, _baseline(session, pairs))
+    moved = backward(trainee, pairs, session_baseline(session, pairs))
     first = before.first_step if before else check_first_step(trainee, moved)
     rate = learning_rate(step, steps, settings)
     norm = update(learner.optimizer, list(learner.weights.values()), rate, settings.max_grad_norm, step + 1)
@@ -155,19 +157,13 @@ def _watched(session: Session, learner: Learner, standing: Standing, moved: Move
     pairs, references, early_stop = session.parts.heldout, session.trainee.references, session.job.settings.early_stop
     if not pairs:
         return standing.model_copy(update={"watched": watch(moved, references, "last step's pairs")})
-    moved = evaluate(session.trainee, pairs, _baseline(session, pairs))
+    moved = evaluate(session.trainee, pairs, session_baseline(session, pairs))
     heldout, watched = figures(moved, session.trainee.loss), watch(moved, references, "held-out pairs")
     # Every process must stop at the same step, so the first one's judgement is everyone's.
     best = team.told(judged(standing.best, done, heldout, watched, early_stop), Best) if early_stop else None
     if best and best.step == done:
         keep_best(learner)
     return standing.model_copy(update={"heldout": heldout, "watched": watched, "best": best})
-
-
-def _baseline(session: Session, pairs: Sequence[TokenPair]) -> float:
-    """KTO's z over these pairs; 0 for the losses that have none."""
-    others = [session.mismatched[tokens.pair.key] for tokens in pairs] if session.mismatched else []
-    return baseline(session.trainee, others) if others else 0.0
 
 
 def _flat(found: Figures, prefix: str, principles: str) -> dict[str, object]:

@@ -41,6 +41,9 @@ class Trainee(NamedTuple):
     loss: PairLoss
     layout: Layout
     row_tokens: int
+    silent: frozenset[str] = frozenset()
+    """Keys of pairs that keep their place in a step, and count in its mean, but pull nowhere: another label set has no
+    label for them (retrain.py)."""
 
 
 class Passed(NamedTuple):
@@ -86,7 +89,11 @@ def evaluate(trainee: Trainee, pairs: Sequence[TokenPair], baseline: float = 0.0
 
 
 def _losses(trainee: Trainee, rows: Rows, scores: Scores) -> Tensor:
-    return trainee.loss.value(scores, labels([tokens.pair for tokens in rows.pairs]).to(scores.scores_B_2))
+    losses_B = trainee.loss.value(scores, labels([tokens.pair for tokens in rows.pairs]).to(scores.scores_B_2))
+    if not trainee.silent:
+        return losses_B
+    silent_B = torch.tensor([tokens.pair.key in trainee.silent for tokens in rows.pairs], device=losses_B.device)
+    return losses_B.masked_fill(silent_B, 0.0)
 
 
 def lengths_of(pairs: Sequence[TokenPair]) -> Tensor:
