@@ -63,7 +63,7 @@ def _by_majority(heard: Heard, rule: Aggregation) -> Outcome:
     """The weight of the principles for `a`; one exactly at one half counts half for each."""
     if not _covered(heard, rule):
         return COVERAGE
-    return Outcome(min(1.0, math.fsum(share.weight * (1 + _side(share.p)) / 2 for share in heard.shares)))
+    return Outcome(min(1.0, math.fsum(share.weight * (1 + side(share.p)) / 2 for share in heard.shares)))
 
 
 def _by_priority(heard: Heard, rule: Aggregation) -> Outcome:
@@ -74,7 +74,7 @@ def _by_priority(heard: Heard, rule: Aggregation) -> Outcome:
             continue
         if principle not in given:
             return COVERAGE
-        if _is_sure(given[principle], rule):
+        if is_sure(given[principle], rule):
             return Outcome(given[principle], None, (principle,))
     return UNDECIDED
 
@@ -84,10 +84,10 @@ def _by_veto(heard: Heard, rule: Aggregation) -> Outcome:
     given = {share.principle for share in heard.shares}
     if any(heard.weights.get(principle) and principle not in given for principle in rule.veto):
         return COVERAGE
-    sure = [s for s in heard.shares if s.principle in rule.veto and s.weight > 0 and _is_sure(s.p, rule)]
+    sure = [s for s in heard.shares if s.principle in rule.veto and s.weight > 0 and is_sure(s.p, rule)]
     if not sure:
         return _by_weighted_mean(heard, rule)
-    if len({_side(share.p) for share in sure}) > 1:
+    if len({side(share.p) for share in sure}) > 1:
         return Outcome(None, "vetoed")
     p = math.fsum(share.weight * share.p for share in sure) / math.fsum(share.weight for share in sure)
     return Outcome(min(1.0, p), None, tuple(share.principle for share in sure))
@@ -100,13 +100,13 @@ def _by_random_principle(heard: Heard, rule: Aggregation) -> Outcome:
     decides (Efraimidis and Spirakis 2006), so leaving one out changes only the pairs that it decided.
     """
     assert heard.comparison is not None, "nothing to draw by"
-    drawn = min((_arrival(heard.comparison, i, weight), i) for i, weight in heard.weights.items() if weight > 0)[1]
+    drawn = min((arrival(heard.comparison, i, weight), i) for i, weight in heard.weights.items() if weight > 0)[1]
     decided = [Outcome(share.p, None, (drawn,)) for share in heard.shares if share.principle == drawn]
     return decided[0] if decided else COVERAGE
 
 
-def _arrival(comparison: str, principle: str, weight: float) -> float:
-    """-log(u) / weight, u uniform in (0, 1) by content."""
+def arrival(comparison: str, principle: str, weight: float) -> float:
+    """-log(u) / weight, u uniform in (0, 1) by content: under `random_principle` the first to arrive decides."""
     u = (int(digest("draw", comparison=comparison, principle=principle)[: DRAW_BITS // 4], 16) + 0.5) / 2**DRAW_BITS
     return -math.log(u) / weight
 
@@ -126,10 +126,11 @@ def _covered(heard: Heard, rule: Aggregation) -> bool:
     return valid > 0 and valid >= rule.min_coverage * math.fsum(heard.weights.values())
 
 
-def _side(p: float) -> int:
+def side(p: float) -> int:
     """1 for the pair's first answer, -1 for its second, 0 for neither."""
     return 0 if abs(p - 0.5) <= UNDECIDED_WITHIN else 1 if p > 0.5 else -1
 
 
-def _is_sure(p: float, rule: Aggregation) -> bool:
+def is_sure(p: float, rule: Aggregation) -> bool:
+    """Whether p is far enough from one half to decide under `priority` and `veto`."""
     return abs(p - 0.5) > max(rule.margin, UNDECIDED_WITHIN)

@@ -163,11 +163,16 @@ def relabel(label: Label, constitution: Constitution) -> Label:
     No vote is needed, so neither texts nor scopes may differ, and a principle that the label never saw stays out. The
     shares are calibrated already. Selection (`not_selected`) is not carried over: call `select_best_worst` again.
     """
-    opinions = {share.principle: Opinion(share.p, share.position_bias) for share in label.shares}
+    opinions = opinions_in(label)
     missing = dict(label.missing)
     principles = [p for p in constitution.principles if p.id in opinions or p.id in missing]
     source = _Source(label.pair_key, label.judge, label.calibration, label.comparison)
     return _aggregate(source, constitution, principles, opinions, missing)
+
+
+def opinions_in(label: Label) -> dict[str, Opinion]:
+    """What the principles that voted said, by their ids."""
+    return {share.principle: Opinion(share.p, share.position_bias) for share in label.shares}
 
 
 def _aggregate(
@@ -177,14 +182,8 @@ def _aggregate(
     opinions: Mapping[str, Opinion],
     missing: Mapping[str, str],
 ) -> Label:
-    """Shares in the order of principle ids; weights normalised over the principles with an opinion."""
     weights = {principle.id: principle.weight for principle in principles}
-    valid = math.fsum(weight for i, weight in weights.items() if i in opinions)
-    shares = tuple(
-        Share(principle=i, weight=weights[i] / valid if valid else 0.0, p=opinions[i].p, position_bias=opinions[i][1])
-        for i in sorted(weights)
-        if i in opinions
-    )
+    shares = weighed(opinions, weights)
     rule = constitution.aggregation
     found = aggregate(Heard(shares, weights, source.comparison), rule)
     return Label(
@@ -199,6 +198,16 @@ def _aggregate(
         comparison=source.comparison,
         shares=shares,
         missing=tuple((i, missing[i]) for i in sorted(weights) if i in missing),
+    )
+
+
+def weighed(opinions: Mapping[str, Opinion], weights: Mapping[str, float]) -> tuple[Share, ...]:
+    """Shares in the order of principle ids; weights normalised over the principles with an opinion."""
+    valid = math.fsum(weight for i, weight in weights.items() if i in opinions)
+    return tuple(
+        Share(principle=i, weight=weights[i] / valid if valid else 0.0, p=opinions[i].p, position_bias=opinions[i][1])
+        for i in sorted(weights)
+        if i in opinions
     )
 
 

@@ -11,7 +11,7 @@ from constitution.identity import seed_from
 from constitution.model import Constitution, Principle
 from constitution.record import Record
 from generate.records import Pair
-from judge.labels import relabel
+from judge.pivotal import PIVOTAL, change_without
 from judge.records import Label, Share, Vote
 from reports.settings import BehaviourSettings
 from reports.statistics import Interval, paired_bootstrap
@@ -122,7 +122,7 @@ def _principle_row(
         strength=float(np.abs(2 * p_N - 1).mean()) if heard else None,
         compared=len(same_side),
         agrees=float(np.mean(same_side)) if same_side else None,
-        pivotal=sum(is_pivotal(label, share, constitution) for label, share in heard),
+        pivotal=sum(is_pivotal(label, principle.id, constitution) for label, _ in heard),
         position_bias=_position_bias(heard, prompt_of, settings, seed_from(seed, "position", principle.id)),
     )
 
@@ -132,18 +132,9 @@ def side(p: float) -> int:
     return 0 if abs(p - EVEN) <= TIE else 1 if p > EVEN else -1
 
 
-def is_pivotal(label: Label, share: Share, constitution: Constitution) -> bool:
-    """Whether the label would take the other side, or none, without this principle. By weighted mean,
-    (p - w p_k) / (1 - w) is what the others say; under another rule the others are asked to label the pair again.
-    """
-    if label.p is None or side(label.p) == 0:
-        return False
-    if label.rule != "weighted_mean":
-        others = tuple(p for p in constitution.principles if p.id != share.principle)
-        again = relabel(label, constitution.model_copy(update={"principles": others})).p
-        return again is None or side(again) != side(label.p)
-    rest = 1 - share.weight
-    return rest <= TIE or side((label.p - share.weight * share.p) / rest) != side(label.p)
+def is_pivotal(label: Label, principle: str, constitution: Constitution) -> bool:
+    """Whether the label would take the other side, or none, without this principle; a pair without one has no pivot."""
+    return label.p is not None and change_without(label, constitution, (principle,)) in PIVOTAL
 
 
 def _position_bias(

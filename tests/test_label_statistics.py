@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from constitution.model import Aggregation, Constitution, Principle
+from constitution.model import Constitution, Principle
 from generate.records import Pair, Prompt, Response
 from judge.records import Label, Order, Share, Vote, VoteRequest
 from reports.labels import is_pivotal, label_statistics
@@ -89,40 +89,9 @@ def test_a_principle_that_never_spoke_has_no_figures() -> None:
     assert {row.mean_p, row.decided, row.strength, row.agrees, row.position_bias} == {None}
 
 
-@pytest.mark.parametrize(
-    ("weight", "p_k", "p", "pivotal"),
-    [
-        (0.5, 0.9, 0.7, True),  # the others say exactly 0.5: no side
-        (0.5, 0.9, 0.55, True),  # the others say 0.2
-        (0.5, 0.6, 0.7, False),  # the others say 0.8
-        (1.0, 0.6, 0.6, True),  # nobody else
-        (0.0, 0.9, 0.6, False),  # it had no say
-    ],
-)
-def test_a_principle_is_pivotal_if_the_label_would_turn_without_it(
-    weight: float, p_k: float, p: float, pivotal: bool
-) -> None:
-    pair = a_pair(0, 0)
-    own = share("x", weight, p_k)
-    assert is_pivotal(a_label(pair, p, [own]), own, LAW) == pivotal
-
-
-def test_an_unlabelled_or_even_pair_has_no_pivot() -> None:
-    pair = a_pair(0, 0)
-    own = share("x", 0.5, 0.9)
-    assert not is_pivotal(a_label(pair, None, [own], "coverage"), own, LAW)
-    assert not is_pivotal(a_label(pair, 0.5, [own]), own, LAW)
-
-
-def test_under_another_rule_the_others_are_asked_again() -> None:
-    """x (weight 3) prefers a, y and z (2 each) prefer b: by majority b, and only y and z are needed for it."""
-    three = (*LAW.principles, Principle(id="z", text="Z.", weight=2))
-    law = Constitution(
-        name="three",
-        aggregation=Aggregation(rule="majority"),
-        principles=(three[0], three[1].model_copy(update={"weight": 2}), three[2]),
-    )
-    shares = [share("x", 3 / 7, 0.9), share("y", 2 / 7, 0.2), share("z", 2 / 7, 0.4)]
-    label = a_label(a_pair(0, 0), 3 / 7, shares).model_copy(update={"rule": "majority"})
-    assert [is_pivotal(label, one, law) for one in shares] == [False, True, True]
-    assert is_pivotal(label.model_copy(update={"shares": shares[:1]}), shares[0], law), "nobody else"
+def test_an_unlabelled_pair_has_no_pivot() -> None:
+    shares = [share("x", 0.75, 0.5), share("y", 0.25, 0.9)]
+    label = a_label(a_pair(0, 0), 0.6, shares)
+    assert [is_pivotal(label, i, LAW) for i in ("x", "y")] == [False, True], "x alone is even: the label vanishes"
+    passed_over = label.model_copy(update={"p": None, "reason": "not_selected"})
+    assert not is_pivotal(passed_over, "y", LAW)
