@@ -7,16 +7,21 @@ Nothing is coerced but whole numbers to floats: `weight: "2"` is an error that s
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from constitution.errors import ConfigError, Problem
+from constitution.errors import ConfigError, DataError, Problem
 from constitution.explain import explain
+from constitution.extend import Written, overlay, principle_order, written
 from constitution.files import RecordT, read_text
-from constitution.model import Constitution
-from constitution.nodes import Tree, plain
+from constitution.model import Constitution, ConstitutionFile
+from constitution.nodes import Mapping, Scalar, Sequence, Tree, plain
 from constitution.strict_yaml import MAX_BYTES, parse_yaml
+
+MAX_FILES = 16
+"""Files that may extend one another."""
 
 
 def load_yaml(path: Path, model: type[RecordT]) -> RecordT:
@@ -28,8 +33,56 @@ def load_yaml(path: Path, model: type[RecordT]) -> RecordT:
 
 
 def load_constitution(path: Path) -> Constitution:
-    """The constitution that a YAML file says. Raises as `load_yaml`."""
-    return load_yaml(path, Constitution)
+    """The constitution that a YAML file says, with what it `extends`. Raises as `load_yaml`."""
+    return read_constitution(path).constitution
+
+
+def read_constitution(path: Path) -> Written:
+    """The same with the place of each of its parts. Raises as `load_yaml`; where an extended file is missing or extends
+    one that extends it, the error stands at the `extends` that names it."""
+    return _read(path, read_text(path, MAX_BYTES), ())
+
+
+def _read(path: Path, text: str, below: tuple[str, ...]) -> Written:
+    """`below`: the real paths of the files that extend this one."""
+    tree = parse_yaml(text, str(path))
+    parent = _parent(tree, path, (*below, os.path.realpath(path))) if tree.root else None
+    merged = overlay(tree, parent) if parent else tree
+    file = validate_tree(merged, ConstitutionFile)
+    assert tree.root is not None
+    return written(tree, file.resolved(principle_order(tree.root, parent)), parent)
+
+
+def _parent(tree: Tree, path: Path, below: tuple[str, ...]) -> Written | None:
+    """The extended constitution. None where none is named, or where what is named is no text: validation says so."""
+    assert tree.root is not None
+    entry = tree.root.entries.get("extends")
+    if entry is None:
+        return None
+    name = entry.node.value if isinstance(entry.node, Scalar) else None
+    if not isinstance(name, str) or not name:
+        _expect_less(tree.root)
+        return None
+    parent = path.parent / name
+    try:
+        text = read_text(parent, MAX_BYTES)
+    except DataError as error:
+        raise ConfigError([tree.problem(entry.node.at, f"`extends`: {error}")]) from error
+    if (real := os.path.realpath(parent)) in below:
+        circle = " -> ".join(os.path.basename(file) for file in (*below[below.index(real) :], real))
+        raise ConfigError([tree.problem(entry.node.at, f"`extends` goes round in a circle: {circle}")])
+    if len(below) >= MAX_FILES:
+        raise ConfigError([tree.problem(entry.node.at, f"`extends`: more than {MAX_FILES} files on top of each other")])
+    return _read(parent, text, below)
+
+
+def _expect_less(root: Mapping) -> None:
+    """What is missing here may stand in the file that could not be named, so that nothing is said of it."""
+    root.incomplete = True
+    principles = root.entries.get("principles")
+    for item in principles.node.items if principles and isinstance(principles.node, Sequence) else []:
+        if isinstance(item, Mapping):
+            item.incomplete = True
 
 
 def validate_tree(tree: Tree, model: type[RecordT]) -> RecordT:

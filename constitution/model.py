@@ -6,6 +6,7 @@ that re-weighting, re-tagging, renaming or commenting costs no judge call.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal, Self
 
@@ -17,6 +18,8 @@ from constitution.record import Record
 
 ID_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 Rule = Literal["weighted_mean", "majority", "priority", "veto", "random_principle"]
+MEANING = ("text", "polarity", "question", "check", "examples")
+"""The fields of a principle that a vote depends on: a change of any other leaves its votes as they are."""
 
 
 class Example(Record):
@@ -57,9 +60,8 @@ class Principle(Record):
 
     @cached_property
     def key(self) -> str:
-        """Digest of the meaning-bearing fields: text, polarity, question, check, examples."""
-        meaning = self.model_dump(mode="json", include={"text", "polarity", "question", "check", "examples"})
-        return digest("principle", **meaning)
+        """Digest of the meaning-bearing fields, MEANING."""
+        return digest("principle", **self.model_dump(mode="json", include=set(MEANING)))
 
     def applies_to(self, tags: tuple[str, ...]) -> bool:
         """Whether a prompt with these tags is within the principle's scope."""
@@ -150,3 +152,27 @@ class Constitution(Record):
         """Digest of everything that can change a label: principle keys, ids, weights, scopes, sources, the rule."""
         rows = sorted((p.id, p.key, p.weight, sorted(p.scope), p.source) for p in self.principles)
         return digest("constitution", principles=[list(row) for row in rows], aggregation=self.aggregation.meaning)
+
+
+class ConstitutionFile(Constitution):
+    """A constitution as its file says it: whole, or as what it changes in the one that it extends."""
+
+    extends: str | None = Field(default=None, min_length=1, max_length=4000)
+    """Another constitution's file, relative to this one. Its principles hold unless `principles` here has one of the
+    same id, whose fields replace those of the other one by one; other ids are added."""
+    remove: tuple[str, ...] = ()
+    """With `extends`: ids of that file's principles to leave out."""
+
+    @model_validator(mode="after")
+    def _remove_needs_extends(self) -> Self:
+        if self.remove and self.extends is None:
+            raise ValueError(
+                "`remove` leaves out principles of the file that `extends` names, and there is no `extends`"
+            )
+        return self
+
+    def resolved(self, order: Sequence[str]) -> Constitution:
+        """The constitution itself, its principles in this order of ids."""
+        given = {name: getattr(self, name) for name in self.model_fields_set & Constitution.model_fields.keys()}
+        by_id = {principle.id: principle for principle in self.principles}
+        return Constitution(**given | {"principles": tuple(by_id[i] for i in order)})

@@ -6,12 +6,14 @@ python -m constitution.schema        writes constitution/schema.json; pipeline/s
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from constitution.files import write_atomically
-from constitution.model import Constitution
+from constitution.model import ConstitutionFile
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 CONSTITUTION_SCHEMA = Path(__file__).with_name("schema.json")
@@ -24,9 +26,25 @@ def json_schema(model: type[BaseModel]) -> dict[str, object]:
     return {"$schema": DRAFT, **schema}
 
 
-def schema_text(model: type[BaseModel]) -> str:
-    """The schema as it stands in its file."""
-    return json.dumps(json_schema(model), indent=2, ensure_ascii=False) + "\n"
+def constitution_schema() -> dict[str, Any]:
+    """The schema of a constitution's file: where it extends another, no principle is needed, and of one no text."""
+    schema: dict[str, Any] = json_schema(ConstitutionFile)
+    principle, listed = schema["$defs"]["Principle"], schema["properties"]["principles"]
+    whole = {"minItems": listed.pop("minItems"), "items": {"required": principle["required"]}}
+    principle["required"] = ["id"]
+    schema["if"] = {"not": {"required": ["extends"]}}
+    schema["then"] = {
+        "required": schema["required"],
+        "properties": {"principles": whole},
+        "not": {"required": ["remove"]},
+    }
+    schema["required"] = ["name"]
+    return schema
+
+
+def schema_text(schema: Mapping[str, object]) -> str:
+    """A schema as it stands in its file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _draft_7(part: object) -> object:
@@ -48,4 +66,4 @@ def _foreign(key: str, value: object) -> bool:
 
 
 if __name__ == "__main__":
-    write_atomically(CONSTITUTION_SCHEMA, schema_text(Constitution))
+    write_atomically(CONSTITUTION_SCHEMA, schema_text(constitution_schema()))

@@ -12,6 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from constitution.errors import PreceptorError
+from pipeline.command_constitution import constitution_app
 from pipeline.command_export import export_command
 from pipeline.command_import import import_command
 from pipeline.workers import check_command, help_training, is_helper, joined
@@ -23,7 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="From a constitution in YAML to a trained model, and from its behaviour back to the principles.",
 )
-constitution_app = typer.Typer(no_args_is_help=True, help="Check constitutions and print their schema.")
 app.add_typer(constitution_app, name="constitution")
 
 INTERRUPTED = 130
@@ -162,33 +162,6 @@ def compare_judges(
     flags = {"name": name, "seed": seed}
     named = [judge.strip() for judge in judges.split(",")]
     run_comparison(run_file, flags, settings or [], runs, named, pairs, dry_run, measure)
-
-
-@constitution_app.command("check")
-def constitution_check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A constitution.", show_default=False)],
-) -> None:
-    """Check a constitution: every fault at once, with file, line and column."""
-    from constitution.load import load_constitution
-
-    constitution = load_constitution(file)
-    weight = sum(principle.weight for principle in constitution.principles)
-    typer.echo(f"{file}: {len(constitution.principles)} principles, rule {constitution.aggregation.rule}")
-    for principle in constitution.principles:
-        check = f"check {principle.check.type}" if principle.check else "no check: needs an llm judge"
-        scope = f"prompts tagged {', '.join(principle.scope)}" if principle.scope else "every prompt"
-        typer.echo(
-            f"  {principle.id}: {principle.weight / weight:.0%} of the weight, {principle.axis}, {scope}, {check}"
-        )
-
-
-@constitution_app.command("schema")
-def constitution_schema() -> None:
-    """Print the JSON Schema of a constitution, for editors."""
-    from constitution.model import Constitution
-    from constitution.schema import schema_text
-
-    typer.echo(schema_text(Constitution), nl=False)
 
 
 def entry() -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from constitution.files import RecordFile
-from constitution.load import load_constitution
+from constitution.load import read_constitution
 from constitution.model import Constitution
 from constitution.store import Store
 from generate.engine import Engine, ModelRef, Sampling
@@ -54,10 +54,9 @@ class Run:
     @cached_property
     def constitution(self) -> Constitution:
         """The constitution that the run file names, every principle's source known to the run file."""
-        path = self.base / self.config.constitution
-        constitution = load_constitution(path)
-        check_sources(constitution, self.config.sources, path)
-        return constitution
+        written = read_constitution(self.base / self.config.constitution)
+        check_sources(written, self.config.sources)
+        return written.constitution
 
     @cached_property
     def train_prompts(self) -> list[Prompt]:

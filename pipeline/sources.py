@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from constitution.errors import ConfigError, Problem, harmless
-from constitution.files import read_text
+from constitution.extend import Written
 from constitution.model import Constitution, Principle
-from constitution.nodes import Mapping as MappingNode
-from constitution.nodes import Position, Sequence, Tree
-from constitution.strict_yaml import parse_yaml
 from judge.interface import Judge
 from judge.panel import Panel
 
 
-def check_sources(constitution: Constitution, sources: Mapping[str, str], path: Path) -> None:
-    """Raise ConfigError at every `source` of the constitution file that the run file does not map to a judge."""
-    unmapped = [i for i, p in enumerate(constitution.principles) if p.source is not None and p.source not in sources]
+def check_sources(written: Written, sources: Mapping[str, str]) -> None:
+    """Raise ConfigError at every `source` of the constitution's files that the run file does not map to a judge."""
+    unmapped = [p for p in written.constitution.principles if p.source is not None and p.source not in sources]
     if unmapped:
-        tree = parse_yaml(read_text(path), str(path))
-        raise ConfigError([_unmapped(tree, i, constitution.principles[i], sources) for i in unmapped])
+        raise ConfigError([_unmapped(written, principle, sources) for principle in unmapped])
 
 
-def _unmapped(tree: Tree, index: int, principle: Principle, sources: Mapping[str, str]) -> Problem:
+def _unmapped(written: Written, principle: Principle, sources: Mapping[str, str]) -> Problem:
     known = ", ".join(f"`{harmless(role)}`" for role in sorted(sources)) or "none"
-    return tree.problem(
-        _source_at(tree, index),
+    return written.problem(
+        principle.id,
+        "source",
         f"principle `{principle.id}` is voted on by `{principle.source}`, but the run file does not say who that is "
         f"(roles there: {known}): add `sources: {{{principle.source}: NAME}}` to it, NAME being an entry of its "
         "`judges`, or take `source` away",
     )
-
-
-def _source_at(tree: Tree, index: int) -> Position:
-    """Where the `source` of the index-th principle stands; the file was loaded, so it has its shape."""
-    assert tree.root is not None
-    principles = tree.root.entries["principles"].node
-    assert isinstance(principles, Sequence)
-    principle = principles.items[index]
-    assert isinstance(principle, MappingNode)
-    return principle.entries["source"].node.at
 
 
 def open_panel(

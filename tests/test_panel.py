@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from constitution.errors import ConfigError
-from constitution.load import load_constitution
+from constitution.load import read_constitution
 from constitution.model import Constitution
 from constitution.store import Store
 from generate.engine import ModelRef
@@ -110,14 +110,14 @@ def test_a_source_that_nobody_stands_for(tmp_path: Path) -> None:
         "- {id: b, text: B., source: crowd}\n- {id: c, text: C., source: x}\n"
     )
     with pytest.raises(ConfigError) as caught:
-        check_sources(load_constitution(path), {"users": "rules"}, path)
+        check_sources(read_constitution(path), {"users": "rules"})
     first, second = caught.value.problems
     assert (first.line, first.column, second.line) == (5, 29, 6)
     assert first.message == (
         "principle `b` is voted on by `crowd`, but the run file does not say who that is (roles there: `users`): "
         "add `sources: {crowd: NAME}` to it, NAME being an entry of its `judges`, or take `source` away"
     )
-    check_sources(load_constitution(path), {"crowd": "rules", "x": "rules"}, path)
+    check_sources(read_constitution(path), {"crowd": "rules", "x": "rules"})
 
 
 def test_two_models_take_turns_in_memory_as_often_as_they_are_asked(tiny_model: ModelRef, tmp_path: Path) -> None:

@@ -29,7 +29,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_ships_the_packages_their_templates_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == PACKAGES
-    for file in ("judge/templates/chat.j2", "reports/templates/report.html.j2", "constitution/schema.json"):
+    for file in (
+        "judge/templates/chat.j2",
+        "reports/templates/report.html.j2",
+        "constitution/schema.json",
+        "constitution/starter.yaml",
+    ):
         assert file in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
