@@ -1,8 +1,8 @@
 """`extends: other.yaml`: a constitution's file on top of another, merged as trees before anything is validated.
 
 A principle of the same id is overridden field by field, another id is added, `remove` leaves out. `aggregation` is
-taken whole from the file that has it; `name` and `description` are each file's own. Every value keeps the place where it
-was written, so that a fault found later still has its file, line and column.
+taken whole from the file that has it; `name` and `description` are each file's own. Every value keeps the place where
+it was written, so that a fault found later still has its file, line and column.
 """
 
 from __future__ import annotations
