@@ -58,6 +58,7 @@ class RunFolder:
         self.labels = root / "40-labels.jsonl"
         self.preferences = root / "40-preferences.parquet"
         self.policy = root / "50-policy"
+        self.recording = root / "50-recording"
         self.references = root / "50-references.sqlite"
         self.training = root / "50-training.json"
         self.metrics = root / "metrics.jsonl"

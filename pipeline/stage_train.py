@@ -1,4 +1,5 @@
-"""Stage `train`: labels -> policy. Writes 50-policy/, 50-references.sqlite, 50-training.json and metrics.jsonl."""
+"""Stage `train`: labels -> policy. Writes 50-policy/, 50-references.sqlite, 50-recording/, 50-training.json and
+metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -72,6 +73,7 @@ def train_policy(run: Run, references: Path, progress: Progress) -> TrainSummary
             run.folder.metrics,
             store,
             progress,
+            run.folder.recording,
         )
 
 

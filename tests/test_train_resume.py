@@ -73,9 +73,8 @@ def run(
     os.replace = watched_rename  # type: ignore[assignment]
     try:
         with Store(folder / "references.sqlite", ReferenceLogps) as store:
-            return train(
-                make_pairs(15), model, settings, seed, folder / "policy", folder / "metrics.jsonl", store, watched_tick
-            )
+            out, metrics, recording = folder / "policy", folder / "metrics.jsonl", folder / "recording"
+            return train(make_pairs(15), model, settings, seed, out, metrics, store, watched_tick, recording)
     finally:
         os.replace = rename
 
@@ -99,7 +98,7 @@ def killed_run(folder: Path, model: ModelRef, kill: Kill, settings: TrainSetting
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file that a user reads."""
-    files = [*(folder / "policy").rglob("*"), folder / "metrics.jsonl"]
+    files = [*(folder / "policy").rglob("*"), *(folder / "recording").rglob("*"), folder / "metrics.jsonl"]
     skipped = {"training.json", "README.md"}
     return {str(f.relative_to(folder)): f.read_bytes() for f in files if f.is_file() and f.name not in skipped}
 

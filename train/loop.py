@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -34,6 +35,7 @@ from train.checkpoint import (
 )
 from train.metrics import Moved, figures
 from train.policy import trained_parameters
+from train.recording import Recorder, why_not
 from train.records import Figures, TrainItem
 from train.reference import ReferenceLogps
 from train.save import save_policy
@@ -57,15 +59,17 @@ def train(
     metrics: Path,
     references: Store[ReferenceLogps],
     progress: Progress = silent,
+    recording: Path | None = None,
 ) -> TrainSummary:
     """Train a policy on pairs (for KTO also on single answers) and save it in the folder `out`.
 
     On one machine's CPU the arguments determine it. Where torchrun started several processes (team.py), each of them
-    calls this, and the first one writes. A policy that is there already for the same inputs is not trained again.
+    calls this, and the first one writes. `recording` is the folder for what the trace reads (recording.py). A policy
+    that is there already for the same inputs is not trained again.
     Raises DataError if no pair can be trained on or the loss does not suit them, ModelError if the model cannot be
     trained.
     """
-    job = Job(pairs, model, settings, seed, out, metrics)
+    job = Job(pairs, model, settings, seed, out, metrics, recording)
     if team.is_first():
         out.mkdir(parents=True, exist_ok=True)
     finished = team.told(_finished(job) if team.is_first() else None, TrainSummary)
@@ -101,9 +105,12 @@ def run_steps(session: Session, progress: Progress) -> Place:
     place = load_checkpoint(job.out, inputs, job.metrics, learner)
     if not place and team.is_first():
         write_atomically(job.metrics, "")
+    recorder = None if why_not(session) else Recorder(session)
+    if recorder and place is None:
+        recorder.snapshot(0)
     while place is None or not _ended(session, place):
         step = place.step + 1 if place else 1
-        standing = _step(session, learner, place.standing if place else None, step - 1)
+        standing = _step(session, learner, place.standing if place else None, step - 1, recorder)
         place = Place(inputs=inputs, step=step, metrics_bytes=0, standing=standing)
         if step % job.settings.checkpoint_every == 0 or _ended(session, place):
             if team.is_first():
@@ -124,14 +131,19 @@ def _ended(session: Session, place: Place) -> bool:
     return place.step == session.steps or is_over(place.standing.best, session.job.settings.early_stop)
 
 
-def _step(session: Session, learner: Learner, before: Standing | None, step: int) -> Standing:
+def _step(
+    session: Session, learner: Learner, before: Standing | None, step: int, recorder: Recorder | None
+) -> Standing:
     """Step `step`, counted from 0, and its line of metrics."""
     settings, trainee, steps = session.job.settings, session.trainee, session.steps
     pairs = step_pairs(session.parts.train, settings, session.job.seed, step)
-    moved = backward(trainee, pairs, session_baseline(session, pairs))
+    moved = backward(trainee, pairs, session_baseline(session, pairs), recorder.around if recorder else nullcontext)
+    gradients_B_C = recorder.gradients(moved) if recorder else None
     first = before.first_step if before else check_first_step(trainee, moved)
     rate = learning_rate(step, steps, settings)
     norm = update(learner.optimizer, list(learner.weights.values()), rate, settings.max_grad_norm, step + 1)
+    if recorder and gradients_B_C is not None:
+        recorder.step(step + 1, moved, gradients_B_C, norm, rate)
     last = figures(moved, trainee.loss)
     line = {"step": step + 1, "learning_rate": rate, "grad_norm": norm, **_flat(last, "", "batch_principles")}
     standing = Standing(

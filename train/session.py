@@ -42,6 +42,8 @@ class Job(NamedTuple):
     seed: int
     out: Path
     metrics: Path
+    recording: Path | None = None
+    """Folder of the recording (recording.py); None for none."""
 
     @property
     def inputs(self) -> str:

@@ -67,6 +67,18 @@ class EarlyStop(Record):
     """By how much a margin must be above the highest so far to count, in its own units."""
 
 
+class TraceSettings(Record):
+    """What a training leaves for the trace: `preceptor trace` and `preceptor whatif` read it. It changes no weight."""
+
+    coordinates: int = Field(default=65_536, gt=0)
+    """At how many of the trained numbers every pair's gradient is kept; more make estimates sharper and the recording
+    larger (4 bytes a pair, epoch and coordinate)."""
+    snapshots: int = Field(default=8, gt=0)
+    """With an adapter: into how many stretches the run is cut by copies of the trained weights."""
+    gib: float = Field(default=0.5, gt=0)
+    """Room for the gradients; where they would need more, fewer coordinates are kept."""
+
+
 class TrainSettings(Record):
     """How labels become a policy. Dropout is always off, in the policy as in the reference."""
 
@@ -134,10 +146,14 @@ class TrainSettings(Record):
     float32 and most of the arithmetic in bfloat16. `auto`: on a GPU that has bfloat16, `bfloat16` with an adapter and
     `mixed` without; else `float32`. Adapters and log-softmax are float32 always."""
 
+    trace: TraceSettings | None = TraceSettings()
+    """The recording that tells which principle and which pair moved what; `null` for none. It does not change the
+    result."""
+
     def meaning(self) -> dict[str, Any]:
         """The settings that can change the policy; the others only say how it is computed and kept."""
         others = {name for names in LOSS_SETTINGS.values() for name in names} - set(LOSS_SETTINGS[self.loss])
-        computing = {"row_tokens", "checkpoint_every", "activation_cache_gib", "parallel"}
+        computing = {"row_tokens", "checkpoint_every", "activation_cache_gib", "parallel", "trace"}
         return self.model_dump(mode="json", exclude={*computing, *others})
 
     @model_validator(mode="after")

@@ -6,7 +6,8 @@ Shapes: B pairs of one forward pass, 2 the answers a and b.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -62,10 +63,15 @@ def forward(trainee: Trainee, rows: Rows, baseline: float = 0.0) -> Passed:
     return Passed(Scores(changes_B_2 if trainee.loss.reference else logps_B_2, rows.lengths_B_2, baseline), changes_B_2)
 
 
-def backward(trainee: Trainee, pairs: Sequence[TokenPair], baseline: float = 0.0) -> Moved:
+def backward(
+    trainee: Trainee,
+    pairs: Sequence[TokenPair],
+    baseline: float = 0.0,
+    around: Callable[[Rows], AbstractContextManager[object]] = nullcontext,
+) -> Moved:
     """Add the gradient of the mean loss over `pairs` to the parameters' grads, however many rows it takes.
 
-    `baseline` is KTO's z over these pairs.
+    `baseline` is KTO's z over these pairs. `around` is opened while a row goes backward.
     """
     count = loss_count(trainee.loss, lengths_of(pairs))
     share = turns_of(trainee, pairs)
@@ -75,7 +81,9 @@ def backward(trainee: Trainee, pairs: Sequence[TokenPair], baseline: float = 0.0
         weight = team.size() if index < share.counting else 0
         with until_last(trainee.policy, last=index == len(share.rows) - 1):
             passed = forward(trainee, rows, baseline)
-            (_losses(trainee, rows, passed.scores).sum() / count * weight).backward()
+            mean = _losses(trainee, rows, passed.scores).sum() / count * weight
+            with around(rows):
+                mean.backward()
         parts.append(_moved(trainee, rows, passed))
     return _joined(parts, share.own, pairs)
 

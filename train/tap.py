@@ -53,8 +53,12 @@ class Tap:
         cut = self._cuts[len(left_T_A)]
         for row, (left, right) in enumerate(zip(left_T_A.split(cut), right_T_B.split(cut), strict=True)):
             product = left.t() @ right
-            grad = product.t() if turned else product
-            self._found_B_C[row, columns] = grad.flatten().index_select(0, where.flat).float().cpu() * scale
+            if turned:
+                # Indexing by row and column reads the transpose without making it.
+                chosen = product[where.flat % len(product), where.flat // len(product)]
+            else:
+                chosen = product.flatten()[where.flat]
+            self._found_B_C[row, columns] = chosen.float().cpu() * scale
 
     def gradients(self) -> Tensor:
         """[B, C], in the order of the row's pairs."""
