@@ -13,6 +13,7 @@ traceback.
 
 from __future__ import annotations
 
+import errno
 import unicodedata
 from typing import NamedTuple
 
@@ -42,6 +43,26 @@ def _excerpt(line: str, column: int) -> str:
     cut = "…" if len(line) > start + EXCERPT_WIDTH else ""
     before = shown[: column - 1 - start + (1 if start else 0)]
     return f"    {shown}{cut}\n    {' ' * _width(before)}^"
+
+
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "files may not grow that large here",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EIO: "an input/output error",
+    errno.EMFILE: "too many open files",
+}
+
+
+def disk_trouble(error: OSError) -> str | None:
+    """One sentence for an error of the disk; None for any other, which would be our mistake."""
+    if error.errno not in _DISK:
+        return None
+    where = f"{harmless(str(error.filename))}: " if error.filename else ""
+    return f"{where}{_DISK[error.errno]}. What was finished is kept: the same command goes on from there."
 
 
 class Problem(NamedTuple):

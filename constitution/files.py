@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from constitution.errors import ConfigError, DataError, Problem, harmless
+from constitution.errors import ConfigError, DataError, Problem, StoreError, harmless
 from constitution.explain import explain
 from constitution.strict_json import json_fault, parse_json_line
 
@@ -22,7 +23,7 @@ RecordT = TypeVar("RecordT", bound=BaseModel)
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A stream whose bytes become `path` when the block ends well: a temporary name in the same folder, fsync, rename.
 
-    When the block ends with an error, `path` is what it was.
+    When the block ends with an error, `path` is what it was. Raises StoreError if it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -31,9 +32,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
+        fsync_folder(path.parent)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StoreError(f"{path}: cannot be written ({why}); nothing is left half written") from error
     finally:
-        temporary.unlink(missing_ok=True)
-    fsync_folder(path.parent)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -47,6 +52,17 @@ def fsync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Of several processes that hold the same folder one goes on and the others wait; a crash lets go of it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
 
@@ -107,13 +123,19 @@ class Numbered(NamedTuple, Generic[RecordT]):
 class RecordFile(Generic[RecordT]):
     """The records of a file, read anew and one at a time whenever they are iterated: no more than one is in memory."""
 
-    def __init__(self, path: Path, record_type: type[RecordT]) -> None:
+    def __init__(self, path: Path, record_type: type[RecordT], some: bool = False) -> None:
+        """With `some`, a file without any record is at fault."""
         self.path = path
         self._type = record_type
+        self._some = some
 
     def __iter__(self) -> Iterator[RecordT]:
         """Raises as `read_records` does; after a fault no further record comes, but its fellows are looked for."""
-        return (numbered.record for numbered in _numbered(self.path, self._type))
+        numbered = None
+        for numbered in _numbered(self.path, self._type):
+            yield numbered.record
+        if numbered is None and self._some:
+            raise ConfigError([Problem(str(self.path), 1, 1, "the file is empty: expected one JSON object a line")])
 
 
 def read_records(path: Path, record_type: type[RecordT]) -> list[RecordT]:

@@ -2,6 +2,9 @@
 
 Used for sampled responses, votes and reference log-probabilities. A record is found by the digest of everything that
 determined it, so a run that is continued, or another run that shares the file, never computes it again.
+
+A file that is damaged is noticed (SQLite's own checks, and a checksum of every record that is read), set aside and
+replaced by a store of what can still be read; the error says so, and the same command again computes the rest.
 """
 
 from __future__ import annotations
@@ -12,58 +15,106 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from constitution.errors import StoreError
+from constitution.salvage import salvage
+from constitution.store_file import MAGIC, Damaged, checksum, insert, open_file, row_of
 
-SCHEMA_VERSION = 1
 RecordT = TypeVar("RecordT", bound=BaseModel)
+_REPLACED = (
+    "another process has replaced this file while it was in use, so the latest records may not be in it. Run the same "
+    "command again: what is missing is computed anew."
+)
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Store(Generic[RecordT]):
     """Records of one pydantic type under string keys. Safe for several processes (WAL, 60 s busy timeout)."""
 
     def __init__(self, path: Path, record_type: type[RecordT]) -> None:
-        """Open or create the file. Raises StoreError if it is damaged or of another schema version."""
+        """Open or create the file. Raises StoreError if it is damaged, of a later version, or another program's."""
         self.path = path
         self._type = record_type
+        self._db: sqlite3.Connection | None = None
+        self._place: tuple[int, int] | None = None
         with self._explained():
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            version = self._version()
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            if version == 0:
-                self._create()
+            self._place = self._place_now()
+            self._db = open_file(path)
+            self._place = self._place_now()
+
+    @property
+    def identity(self) -> str:
+        """Tells this store from any other that may stand under its name later."""
+        with self._explained():
+            return str(self._open.execute("PRAGMA application_id").fetchone()[0])
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._db is not None, "the store is closed"
+        return self._db
+
+    def _place_now(self) -> tuple[int, int] | None:
+        """Device and inode of the file; None if there is none."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """SQLite's errors and unreadable records as StoreErrors: what can be tried again, and what is damaged."""
+        """SQLite's errors and unreadable records as StoreErrors; a damaged file is set aside."""
         try:
             yield
-        except sqlite3.OperationalError as error:  # locked, full, read-only, no such folder
+        except Damaged as error:
+            self._set_aside(str(error), error)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+                self._set_aside(str(error), error)
+            # Locked, full, read-only, an error of the disk.
             raise StoreError(f"{self.path}: cannot be used now ({error}); nothing was deleted.") from error
-        except (sqlite3.DatabaseError, ValidationError) as error:
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be used now ({error.strerror}); nothing was deleted.") from error
+        except ValidationError as error:
             reason = str(error).partition("\n")[0]
             raise StoreError(
-                f"{self.path}: not a usable store ({reason}). Move it away to have its records computed again; "
-                "nothing was deleted."
+                f"{self.path}: not a usable store: its records are of another kind ({reason}). Move it away to have "
+                "them computed again; nothing was deleted."
             ) from error
 
-    def _version(self) -> int:
-        """0 for a new file. Raises StoreError, before anything is written, for a file that is not ours to write to."""
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if version not in (0, SCHEMA_VERSION):
-            raise StoreError(f"{self.path}: written by schema version {version}, this program reads {SCHEMA_VERSION}")
-        tables = [name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        if version == 0 and set(tables) - {"records"}:  # another process may just be creating ours
-            raise StoreError(f"{self.path}: a database of another program (tables: {', '.join(sorted(tables))})")
-        return version
+    def _set_aside(self, reason: str, error: Exception) -> NoReturn:
+        """Rename the damaged file and go on with its readable records; raises StoreError that says so."""
+        self.close()
+        if self._is_foreign():
+            raise StoreError(f"{self.path}: not a store of Preceptor ({reason}); nothing was touched") from error
+        try:
+            saved = salvage(self.path, lambda: self._place_now() == self._place, self._is_record)
+        except (sqlite3.Error, OSError) as second:
+            raise StoreError(
+                f"{self.path}: damaged ({reason}), and it cannot be set aside now ({second}); nothing was changed"
+            ) from error
+        if saved is None:
+            raise StoreError(f"{self.path}: {_REPLACED}") from error
+        raise StoreError(
+            f"{self.path}: damaged ({reason}). It is kept as {saved.aside.name}; {saved.records} of its records could "
+            "be read and stay in use. Run the same command again: what is missing is computed anew."
+        ) from error
 
-    def _create(self) -> None:
-        self._db.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
-        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    def _is_foreign(self) -> bool:
+        """Whether this is some other file that a run file named by mistake, rather than a damaged store."""
+        with self.path.open("rb") as stream:
+            start = stream.read(len(MAGIC))
+        return self.path.suffix != ".sqlite" and start.strip(b"\0") != b"" and start != MAGIC
+
+    def _is_record(self, body: bytes) -> bool:
+        try:
+            self._type.model_validate_json(body)
+        except ValidationError:
+            return False
+        return True
 
     def get(self, keys: Iterable[str]) -> dict[str, RecordT]:
         """The records that exist among `keys`, in their order. Raises StoreError if the file is damaged."""
@@ -73,10 +124,16 @@ class Store(Generic[RecordT]):
         return {key: found[key] for key in wanted if key in found}
 
     def _read(self, keys: list[str]) -> dict[str, RecordT]:
-        rows = self._db.execute(
-            "SELECT key, body FROM records WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(keys),)
+        rows = self._open.execute(
+            "SELECT key, CAST(body AS BLOB), crc FROM records WHERE key IN (SELECT value FROM json_each(?))",
+            (json.dumps(keys),),
         )
-        return {key: self._type.model_validate_json(body) for key, body in rows}
+        return {key: self._record(key, body, crc) for key, body, crc in rows}
+
+    def _record(self, key: str, body: bytes, crc: int) -> RecordT:
+        if checksum(key, body) != crc:
+            raise Damaged(f"the record {key} is not what was written")
+        return self._type.model_validate_json(body)
 
     def put(self, records: Mapping[str, RecordT]) -> None:
         """Commit a batch: after this returns, a kill -9 loses none of it. Raises StoreError if it cannot be written."""
@@ -94,27 +151,31 @@ class Store(Generic[RecordT]):
         return dict(records) | kept
 
     def _write(self, records: Mapping[str, RecordT]) -> None:
-        rows = ((key, record.model_dump_json()) for key, record in records.items())
-        self._db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", rows)
+        insert(self._open, [row_of(key, record.model_dump_json()) for key, record in records.items()])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+        db = self._open
+        db.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._db.execute("COMMIT")
+            db.execute("COMMIT")
         except BaseException:
-            if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
-                self._db.execute("ROLLBACK")
+            if db.in_transaction:  # SQLite itself rolls back when the disk is full
+                db.execute("ROLLBACK")
             raise
+        if self._place_now() != self._place:
+            raise StoreError(f"{self.path}: {_REPLACED}")
 
     def __len__(self) -> int:
         with self._explained():
-            return int(self._db.execute("SELECT count(*) FROM records").fetchone()[0])
+            return int(self._open.execute("SELECT count(*) FROM records").fetchone()[0])
 
     def close(self) -> None:
         """Close the file; its write-ahead log is folded in."""
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def __enter__(self) -> Self:
         return self

@@ -223,6 +223,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
     with quiet_transformers():
@@ -230,7 +231,7 @@ def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> 
             loaded = AutoModelForCausalLM.from_pretrained(
                 model.path, revision=hub_revision(model), dtype=dtype, use_safetensors=True, trust_remote_code=False
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"the model `{model.name}` cannot be loaded: {first_line(error)}") from error
     loaded.requires_grad_(False)
     if loaded.config._attn_implementation == "sdpa":

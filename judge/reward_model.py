@@ -88,6 +88,7 @@ def usable(score: float) -> bool:
 
 
 def _load(model: ModelRef, dtype: Any) -> Any:
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     source = {"revision": hub_revision(model), "trust_remote_code": False}
@@ -98,7 +99,7 @@ def _load(model: ModelRef, dtype: Any) -> Any:
             loaded, report = AutoModelForSequenceClassification.from_pretrained(
                 model.path, dtype=dtype, use_safetensors=True, output_loading_info=True, **source
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             if isinstance(error, ModelError):
                 raise
             raise ModelError(f"the reward model `{model.name}` cannot be loaded: {first_line(error)}") from error

@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from constitution.errors import PreceptorError
+from constitution.errors import PreceptorError, disk_trouble
 from pipeline.command_constitution import constitution_app
 from pipeline.command_export import export_command
 from pipeline.command_import import import_command
@@ -177,6 +177,12 @@ def entry() -> None:
         app()
     except PreceptorError as error:
         say(str(error))
+        sys.exit(2)
+    except OSError as error:
+        sentence = disk_trouble(error)
+        if sentence is None:
+            raise
+        say(sentence)
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:  # typer's own answer to Ctrl-C

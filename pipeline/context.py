@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from constitution.errors import StoreError
 from constitution.files import RecordFile
 from constitution.load import read_constitution
 from constitution.model import Constitution
@@ -22,7 +25,7 @@ from judge.calibration import Applied
 from judge.imports.folder import read_pairs, read_singles
 from judge.imports.found import Single
 from judge.judges import Judge, open_judge
-from judge.records import Vote
+from judge.records import Label, Vote
 from judge.reward_model import RewardModel
 from judge.settings import LlmJudge, RecordedJudge, RewardModelJudge
 from pipeline.calibrations import run_calibration
@@ -30,6 +33,9 @@ from pipeline.config import RunConfig
 from pipeline.console import Console
 from pipeline.folder import RunFolder
 from pipeline.sources import check_sources, open_panel
+
+VOTES_STORE = "store of votes"
+"""The mark of a stage that fills it: the store's identity."""
 
 
 @dataclass
@@ -89,7 +95,11 @@ class Run:
 
     def pairs(self) -> RecordFile[Pair]:
         """The run's pairs, read from their file one at a time as often as they are iterated."""
-        return RecordFile(self.folder.pairs, Pair)
+        return RecordFile(self.folder.pairs, Pair, some=True)
+
+    def labels(self) -> RecordFile[Label]:
+        """The run's labels, in the same way."""
+        return RecordFile(self.folder.labels, Label, some=True)
 
     def model(self, name: str, revision: str | None = None) -> ModelRef:
         """Resolve a model once. Folders in the run file are relative to it."""
@@ -184,6 +194,22 @@ class Run:
     def vote_store(self) -> Store[Vote]:
         """The run's votes."""
         return Store(self._store_path(self.folder.votes), Vote)
+
+    def same_votes(self, store: Store[Vote], stage: str = "judge") -> bool:
+        """Whether this is the very store that the stage filled, and not one that was put in its place."""
+        stamp = self.folder.stamp(stage)
+        return stamp is None or stamp.left.get(VOTES_STORE) in (None, store.identity)
+
+    @contextmanager
+    def judged_votes(self) -> Iterator[Store[Vote]]:
+        """The run's votes, for who only reads them. Raises StoreError if some of them may be missing."""
+        with self.vote_store() as store:
+            if not self.same_votes(store):
+                raise StoreError(
+                    f"{store.path}: not the store that `judge` filled for this run, so votes may be missing: run "
+                    "`preceptor judge` with this run file, which asks only for those"
+                )
+            yield store
 
     def _store_path(self, path: Path) -> Path:
         """A dry run leaves no trace: a store that is not there yet is opened in memory."""

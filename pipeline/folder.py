@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from constitution.errors import StoreError
 from constitution.files import write_atomically
@@ -33,7 +33,7 @@ class Stamp(Record):
     summary: tuple[str, ...] = ()
     """What the stage said at its end."""
     left: dict[str, str] = Field(default={})
-    """Digest of each file that the stage may build on next time, by its name."""
+    """Digest of each file that the stage may build on next time, by its name, and what else it recognises then."""
 
 
 class RunFolder:
@@ -79,7 +79,7 @@ class RunFolder:
         """The stage's stamp; None if it never finished or its stamp cannot be read (then it is done again)."""
         try:
             return Stamp.model_validate_json((self._stamps / f"{stage}.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValidationError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def write_stamp(self, stamp: Stamp) -> None:
@@ -104,7 +104,14 @@ class RunFolder:
             stream.truncate(0)
             stream.write(str(os.getpid()))
             stream.flush()
+            self._remove_unfinished()
             yield
+
+    def _remove_unfinished(self) -> None:
+        """What killed processes left half written: nobody else writes while this process holds the lock."""
+        for folder in (self.root, self._stamps):
+            for file in folder.glob(".*.tmp*"):
+                file.unlink(missing_ok=True)
 
 
 def changed_inputs(stamp: Stamp, inputs: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from constitution.files import write_json
+from pipeline.artefacts import damage_set_aside
 from pipeline.config import RunConfig
 from pipeline.console import Console
 from pipeline.context import Run
@@ -47,7 +48,8 @@ def opened_run(
             config, base, folder, console, dry=dry, accept=tuple(accept), retry_failed=retry_failed, measure=measure
         )
         try:
-            yield run
+            with damage_set_aside(folder.root):
+                yield run
         finally:
             run.close_engines()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from constitution.files import write_json
+from constitution.read_json import read_json
 from judge.pace import Pace
 from pipeline.context import Run
 
@@ -14,7 +14,7 @@ def read_paces(run: Run) -> dict[str, Pace]:
     """By the judge's digest; nothing where nothing was measured yet."""
     if not run.folder.paces.exists():
         return {}
-    found = json.loads(run.folder.paces.read_text(encoding="utf-8"))
+    found = read_json(run.folder.paces)
     return {judge: Pace.model_validate(pace) for judge, pace in found.items()}
 
 

@@ -35,6 +35,8 @@ class Stage(NamedTuple):
     """Why it must be done again although nothing changed; None if it need not."""
     keeps: Callable[[RunFolder], list[Path]] = lambda folder: []
     """Files that its next execution may build on, if nobody has touched them since."""
+    marks: Callable[[Run], dict[str, str]] = lambda run: {}
+    """What it recognises again next time, besides these files, by a name."""
 
 
 def reason_to_run(stage: Stage, run: Run, inputs: dict[str, str]) -> str | None:
@@ -89,7 +91,7 @@ def run_stage(stage: Stage, run: Run) -> bool:
             started=began,
             finished=_now(),
             summary=tuple(summary),
-            left={path.name: file_digest(path) for path in stage.keeps(run.folder)},
+            left={path.name: file_digest(path) for path in stage.keeps(run.folder)} | stage.marks(run),
         )
     )
     for line in summary:

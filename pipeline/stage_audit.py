@@ -8,10 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
 from constitution.errors import DataError, JudgeError
-from constitution.files import RecordFile, write_atomically
+from constitution.files import write_atomically
 from constitution.identity import digest, file_digest, seed_from
 from generate.records import Pair
 from judge.ask import plan_votes
@@ -26,7 +24,6 @@ from judge.interface import Judge
 from judge.labels import Preference, view
 from judge.opinions import OPINIONS_FILE
 from judge.panel import Turn, turns
-from judge.records import Label
 from pipeline.audit_asks import about_gold, ask_probes, gold_folder, planned_votes, probing, read_gold
 from pipeline.context import Run
 from pipeline.stage import Stage, reason_to_run, run_stage
@@ -57,7 +54,7 @@ def read_card(run: Run) -> Card | None:
     """The card that is there; None without one, or with one that another version wrote."""
     try:
         return Card.model_validate_json(run.folder.audit.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, ValueError):  # not there, of another version, or no text at all
         return None
 
 
@@ -97,7 +94,7 @@ def make_run_card(run: Run) -> Card:
     settings, judge, pairs = effective_settings(run), run.judge(run.config.judge), own_pairs(run)
     folder, left_out = gold_folder(run, settings), dict[Probe, str]()
     gold = read_gold(run, settings, folder) if settings and folder else None  # first: its faults should cost no vote
-    with run.vote_store() as store:
+    with run.judged_votes() as store:
         asked = Asked(own=collect_cells(pairs, run.constitution, judge, store))
         if settings is not None:
             plan = probing(run, settings, pairs, judge)
@@ -232,7 +229,7 @@ def require_passed(run: Run) -> None:
 def _check_labels(run: Run) -> None:
     """The card is about the run's judge: labels of another one would be trained on without any."""
     digest_now = run.judge(run.config.judge).digest
-    if any(label.judge != digest_now for label in RecordFile(run.folder.labels, Label)):
+    if any(label.judge != digest_now for label in run.labels()):
         raise DataError(
             f"{run.folder.labels.name} holds labels by another judge than `{run.config.judge}` is now: run `preceptor "
             "judge` and `preceptor label` with this run file and these flags first"

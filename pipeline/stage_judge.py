@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from constitution.files import write_json
 from constitution.identity import digest, file_digest
+from constitution.read_json import read_json
 from constitution.store import Store
 from generate.records import Pair
 from judge.ask import JudgeCount, VotePlan, judge_pairs, plan_votes
 from judge.judges import Judge
 from judge.records import Vote
-from pipeline.context import Run
+from pipeline.context import VOTES_STORE, Run
 from pipeline.folder import changed_inputs
 from pipeline.forecast import say_forecast
 from pipeline.paces import keep_paces
@@ -83,14 +83,29 @@ def _reasons(run: Run) -> list[str]:
 
 def read_account(run: Run) -> dict[str, Any]:
     """30-votes.json: what the stage left beside the store."""
-    account: dict[str, Any] = json.loads(run.folder.vote_counts.read_text(encoding="utf-8"))
+    account: dict[str, Any] = read_json(run.folder.vote_counts)
     return account
 
 
 def _unfinished(run: Run) -> str | None:
     account = read_account(run)
+    if replaced := votes_replaced(run, "judge"):
+        return replaced
     again = account["states"]["failed"] if run.retry_failed else account["count"]["to_ask_again"]
     return f"{again} failed votes are asked again" if again else None
+
+
+def votes_replaced(run: Run, stage: str) -> str | None:
+    """Why a stage that filled the store of votes is done again; None if the store is the one that it filled."""
+    with run.vote_store() as store:
+        same = run.same_votes(store, stage)
+    return None if same else f"{run.folder.votes.name} is another store than it was, and votes may be missing"
+
+
+def votes_mark(run: Run) -> dict[str, str]:
+    """What such a stage leaves in its stamp."""
+    with run.vote_store() as store:
+        return {VOTES_STORE: store.identity}
 
 
 JUDGE = Stage(
@@ -101,4 +116,5 @@ JUDGE = Stage(
     execute=_execute,
     preview=_preview,
     unfinished=_unfinished,
+    marks=votes_mark,
 )

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import BinaryIO, TypeAlias
 
 from constitution.errors import DataError
-from constitution.files import RecordFile, replacing
+from constitution.files import replacing
 from constitution.identity import digest, file_digest
 from constitution.store import SeenKeys
 from generate.records import Pair
@@ -63,14 +63,13 @@ def shares_hold(run: Run) -> bool:
 
 
 def _from_shares(run: Run) -> Iterator[Labelled]:
-    labels = RecordFile(run.folder.labels, Label)
-    for pair, label in zip(run.pairs(), labels, strict=True):
+    for pair, label in zip(run.pairs(), run.labels(), strict=True):
         yield pair, relabel(label, run.constitution)
 
 
 def _from_votes(run: Run) -> Iterator[Labelled]:
     judge = run.judge(run.config.judge)
-    with run.vote_store() as store:
+    with run.judged_votes() as store:
         for pair, votes in stored_votes(run.pairs(), run.constitution, judge, store):
             yield pair, label_pair(pair, votes, run.constitution, judge, run.calibration)
 

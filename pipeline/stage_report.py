@@ -6,8 +6,9 @@ import json
 from collections import defaultdict
 from typing import Any
 
-from constitution.files import read_records, write_atomically
+from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
+from constitution.read_json import read_json, read_json_lines, read_record
 from generate.pairs import PairCounts
 from generate.records import Pair
 from judge.ask import PairVotes, collect_votes, flat_votes
@@ -38,9 +39,9 @@ def _inputs(run: Run) -> dict[str, str]:
 
 def report_data(run: Run) -> ReportData:
     """Gather the run's artefacts. Asks no judge and loads no model."""
-    pairs, labels = read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label)
+    pairs, labels = list(run.pairs()), list(run.labels())
     judge = run.judge(run.config.judge)
-    with run.vote_store() as store:
+    with run.judged_votes() as store:
         votes = collect_votes(pairs, run.constitution, judge, store)
     settings, seed = run.config.behaviour, run.config.seed
     comparison = _read_comparison(run)
@@ -49,10 +50,10 @@ def report_data(run: Run) -> ReportData:
         config=_json(resolved(run)),
         constitution=run.constitution,
         provenance=_provenance(run),
-        generation=PairCounts.model_validate_json(run.folder.pair_counts.read_text(encoding="utf-8")),
+        generation=read_record(run.folder.pair_counts, PairCounts),
         labels=label_statistics(run.constitution, pairs, flat_votes(votes), labels, settings, seed),
         training=tuple(_read_lines(run)),
-        behaviour=BehaviourTable.model_validate_json(run.folder.behaviour.read_text(encoding="utf-8")),
+        behaviour=read_record(run.folder.behaviour, BehaviourTable),
         second_opinion=_second_opinion(comparison),
         pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
         answers=tuple(_answers(run)),
@@ -61,7 +62,7 @@ def report_data(run: Run) -> ReportData:
 
 
 def _training_warnings(run: Run) -> list[str]:
-    found: list[str] = json.loads(run.folder.training.read_text(encoding="utf-8")).get("warnings", [])
+    found: list[str] = read_json(run.folder.training).get("warnings", [])
     return found
 
 
@@ -71,7 +72,7 @@ def _json(value: dict[str, object]) -> dict[str, Any]:
 
 
 def _read_lines(run: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run.folder.metrics.read_text(encoding="utf-8").splitlines()]
+    return read_json_lines(run.folder.metrics)
 
 
 def _provenance(run: Run) -> Provenance:
@@ -93,7 +94,7 @@ def _read_comparison(run: Run) -> Comparison | None:
     """What the second-opinion stage left, if this run has one."""
     if run.config.second_opinion is None or not run.folder.agreement.exists():
         return None
-    return Comparison.model_validate_json(run.folder.agreement.read_text(encoding="utf-8"))
+    return read_record(run.folder.agreement, Comparison)
 
 
 def _second_opinion(found: Comparison | None) -> SecondOpinion | None:

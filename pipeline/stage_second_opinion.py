@@ -9,7 +9,7 @@ from pipeline.compare import compare_on, sample_pairs
 from pipeline.config import SecondOpinion
 from pipeline.context import Run
 from pipeline.stage import Stage
-from pipeline.stage_judge import judge_inputs
+from pipeline.stage_judge import judge_inputs, votes_mark, votes_replaced
 
 
 def _settings(run: Run) -> SecondOpinion:
@@ -46,6 +46,8 @@ SECOND_OPINION = Stage(
     inputs=_inputs,
     outputs=lambda folder: [folder.agreement],
     execute=_execute,
+    unfinished=lambda run: votes_replaced(run, "second-opinion"),
+    marks=votes_mark,
     preview=lambda run: [
         f"judge `{_settings(run).judge}` on {_settings(run).pairs} pairs, compared with `{run.config.judge}`"
     ],

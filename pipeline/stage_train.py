@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from constitution.files import read_records, write_atomically
+from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
 from constitution.progress import Progress
 from constitution.store import Store
@@ -62,7 +62,7 @@ def train_policy(run: Run, references: Path, progress: Progress) -> TrainSummary
     from train.loop import train
     from train.reference import ReferenceLogps
 
-    pairs = training_pairs(read_records(run.folder.pairs, Pair), read_records(run.folder.labels, Label))
+    pairs = training_pairs(list(run.pairs()), list(run.labels()))
     with Store(references, ReferenceLogps) as store:
         return train(
             [*pairs, *read_singles(run, pairs)],
@@ -89,7 +89,7 @@ def _execute(run: Run) -> list[str]:
         unused = unused_singles(run)
         warnings = (*summary.warnings, OFF_POLICY, *([unused] if unused else []))
         summary = summary.model_copy(update={"warnings": warnings})
-    write_model_card(run, read_records(run.folder.labels, Label), summary)
+    write_model_card(run, list(run.labels()), summary)
     write_atomically(run.folder.training, summary.model_dump_json(indent=2) + "\n")
     return summary.lines()
 
@@ -98,7 +98,7 @@ def _preview(run: Run) -> list[str]:
     settings = run.config.train
     if not run.folder.labels.exists():
         return [f"{settings.epochs} epochs of {settings.loss} on the labels, once they exist"]
-    labelled = sum(label.p is not None for label in read_records(run.folder.labels, Label))
+    labelled = sum(label.p is not None for label in run.labels())
     steps = settings.epochs * -(-round(labelled * (1 - settings.heldout_fraction)) // settings.pairs_per_step)
     return [f"{labelled} labelled pairs, {settings.epochs} epochs of {settings.loss}: about {steps} steps"]
 

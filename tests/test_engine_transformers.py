@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,6 +232,14 @@ def test_weights_that_do_not_load_are_the_users_to_mend(tiny_model: ModelRef, tm
     shutil.copytree(tiny_model.path, broken)
     shutil.copy(broken / "model.safetensors", broken / "other.safetensors")
     (broken / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        runner(resolve_model(str(broken)))
+
+
+def test_weights_that_were_cut_off_are_the_users_to_mend_too(tiny_model: ModelRef, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model.path, broken)
+    os.truncate(broken / "model.safetensors", 5000)
     with pytest.raises(ModelError, match="cannot be loaded"):
         runner(resolve_model(str(broken)))
 

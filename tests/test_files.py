@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from constitution.errors import ConfigError, DataError
+from constitution.errors import ConfigError, DataError, StoreError
 from constitution.files import read_records, read_text, write_atomically, write_json, write_records
 from constitution.record import Record
 
@@ -81,7 +81,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StoreError, match=r"/v: cannot be written \(No space left on device\); nothing is left half"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -174,7 +174,7 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path, model: ModelRef) ->
 def test_wrong_references_are_noticed(tmp_path: Path, model: ModelRef) -> None:
     run(tmp_path, model)
     with Store(tmp_path / "references.sqlite", ReferenceLogps) as store:
-        keys = [row[0] for row in store._db.execute("SELECT key FROM records")]
+        keys = [row[0] for row in store._open.execute("SELECT key FROM records")]
         store.put({key: ReferenceLogps(a=kept.a + 0.5, b=kept.b) for key, kept in store.get(keys).items()})
     with pytest.raises(ModelError, match="must equal its reference"):
         run(tmp_path, model, seed=9)

@@ -22,6 +22,7 @@ from constitution.record import Record
 from train import team
 from train.parallel import on_first, put
 from train.records import Figures, FirstStep
+from train.save import writing
 from train.stopping import Best
 from train.watch import Watched
 
@@ -76,7 +77,7 @@ def save_checkpoint(folder: Path, place: Place, learner: Learner) -> None:
         tensors[f"first.{name}"] = on_first(state["exp_avg"])
         tensors[f"second.{name}"] = on_first(state["exp_avg_sq"])
     if team.is_first():
-        with replacing(folder / NAME) as stream:
+        with writing(folder / NAME), replacing(folder / NAME) as stream:
             save_file(tensors, stream.name, metadata={"place": place.model_dump_json()})
 
 

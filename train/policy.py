@@ -14,7 +14,7 @@ import torch
 from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.engine import ModelRef
-from generate.quiet import quiet_transformers
+from generate.quiet import first_line, quiet_transformers
 from train import team
 from train.settings import LoraSettings, TrainSettings
 
@@ -67,6 +67,7 @@ def load_reference(model: ModelRef, settings: TrainSettings, on_cpu: bool = Fals
 
     Raises ModelError if it cannot be loaded from safetensors without foreign code.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     arithmetic = choose_arithmetic(settings, team.device())
@@ -80,8 +81,8 @@ def load_reference(model: ModelRef, settings: TrainSettings, on_cpu: bool = Fals
             whole = AutoModelForCausalLM.from_pretrained(
                 model.path, dtype=arithmetic.weights, attn_implementation="sdpa", use_safetensors=True, **where
             )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{model.name}: cannot be loaded for training: {error}") from error
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{model.name}: cannot be loaded for training: {first_line(error)}") from error
     whole.requires_grad_(False).eval().to(device)
     taken_apart = (whole, whole.base_model, whole.get_output_embeddings(), tokenizer, device)
     return Policy(*taken_apart, torch.bfloat16 if arithmetic.mixed else arithmetic.weights, arithmetic.mixed)

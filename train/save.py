@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from constitution.errors import StoreError
 from constitution.files import fsync_folder
-from generate.quiet import quiet_transformers
+from generate.quiet import first_line, quiet_transformers
 from train.policy import Policy
 
 UNFINISHED = ".policy.tmp"
@@ -22,20 +25,34 @@ def save_policy(policy: Policy, out: Path, adapted: bool) -> None:
     the checkpoint in place, so that the next call saves again.
     """
     unfinished = out / UNFINISHED
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    with quiet_transformers():
-        if adapted:
-            policy.model.save_pretrained(unfinished / "adapter")
-        whole = policy.model.merge_and_unload() if adapted else policy.model
-        whole.save_pretrained(unfinished)
-        policy.tokenizer.save_pretrained(unfinished)
-    _sync(unfinished)
-    _remove_old(out)
-    for entry in sorted(unfinished.iterdir()):
-        os.replace(entry, out / entry.name)
-    unfinished.rmdir()
-    fsync_folder(out)
+    with writing(out):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        with quiet_transformers():
+            if adapted:
+                policy.model.save_pretrained(unfinished / "adapter")
+            whole = policy.model.merge_and_unload() if adapted else policy.model
+            whole.save_pretrained(unfinished)
+            policy.tokenizer.save_pretrained(unfinished)
+        _sync(unfinished)
+        _remove_old(out)
+        for entry in sorted(unfinished.iterdir()):
+            os.replace(entry, out / entry.name)
+        unfinished.rmdir()
+        fsync_folder(out)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """The disk's errors, as Python and as safetensors put them, as one StoreError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or first_line(error)
+        said = f"{path}: cannot be written ({why}). The same command goes on from the last checkpoint."
+        raise StoreError(said) from error
 
 
 def _sync(folder: Path) -> None:

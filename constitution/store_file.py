@@ -1,0 +1,137 @@
+"""The file behind a store: made whole or not at all, opened, brought to this version, and watched over by checksums.
+
+    records(key, body, crc)    body: JSON; crc: CRC-32 of key and body, so that a flipped bit in the text is noticed
+
+`application_id` is a random number: it tells a store from another that was put in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from constitution.errors import StoreError
+from constitution.files import fsync_folder, holding
+
+SCHEMA_VERSION = 2
+MAGIC = b"SQLite format 3\x00"
+_INSERT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?)"
+
+
+class Damaged(Exception):
+    """The file is not what was written to it; `str` says why one knows."""
+
+
+class Row(NamedTuple):
+    """A record as it stands in the file."""
+
+    key: str
+    body: str
+    crc: int
+
+
+def row_of(key: str, body: str) -> Row:
+    """The row of a record."""
+    return Row(key, body, checksum(key, body.encode("utf-8")))
+
+
+def checksum(key: str, body: bytes) -> int:
+    """CRC-32 of the key, a zero byte and the body."""
+    return zlib.crc32(body, zlib.crc32(key.encode("utf-8") + b"\0"))
+
+
+def insert(db: sqlite3.Connection, rows: list[Row]) -> None:
+    """Put rows in, replacing those with the same keys."""
+    db.executemany(_INSERT, rows)
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """The database, made if it is not there, of this schema version.
+
+    One process at a time makes, upgrades or sets aside the stores of a folder. Raises Damaged; StoreError for a file
+    that is not ours to write to; sqlite3.Error and OSError as they come.
+    """
+    if str(path) == ":memory:":
+        return new_file(path)
+    with holding(path.parent):
+        if not path.exists():
+            _make(path)
+        if path.stat().st_size == 0:
+            raise Damaged("it is empty")
+        db = sqlite3.connect(path, timeout=60, isolation_level=None)
+        try:
+            version = _checked_version(db, path)
+            _prepare(db)
+            if version < SCHEMA_VERSION:
+                _upgrade(db)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def new_file(path: Path) -> sqlite3.Connection:
+    """An empty store under a name that nobody else uses, or in memory."""
+    path.unlink(missing_ok=True)
+    db = sqlite3.connect(path, timeout=60, isolation_level=None)
+    _prepare(db)
+    db.execute("CREATE TABLE records (key TEXT PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID")
+    _sign(db)
+    return db
+
+
+def _make(path: Path) -> None:
+    """Under a temporary name first: a store of no bytes is then always a damaged one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        new_file(temporary).close()
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_folder(path.parent)
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA cell_size_check=ON")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+
+
+def _sign(db: sqlite3.Connection) -> None:
+    db.execute(f"PRAGMA application_id={secrets.randbelow(2**31 - 1) + 1}")
+    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _checked_version(db: sqlite3.Connection, path: Path) -> int:
+    """Raises StoreError, before anything is written, for a file of a later version or of another program."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: written by schema version {version}, this program reads {SCHEMA_VERSION}: use the version of "
+            "preceptor that wrote it; nothing was touched"
+        )
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables - {"records"}:
+        raise StoreError(f"{path}: a database of another program (tables: {', '.join(sorted(tables))})")
+    if not tables:
+        raise Damaged("its table is gone")
+    return version
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    """From version 1, which had no checksums: all of it or, if anything fails, nothing."""
+    db.create_function("row_checksum", 2, checksum, deterministic=True)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("ALTER TABLE records ADD COLUMN crc INTEGER NOT NULL DEFAULT 0")
+        db.execute("UPDATE records SET crc = row_checksum(key, CAST(body AS BLOB))")
+        _sign(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
