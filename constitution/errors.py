@@ -18,11 +18,16 @@ import unicodedata
 from typing import NamedTuple
 
 EXCERPT_WIDTH = 100
+MOST_SHOWN = 50
+"""Faults of one file that a message spells out."""
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class PreceptorError(ValueError):
-    """A mistake that the user can mend; `str(error)` says where it is and what was expected."""
+    """A mistake that the user can mend; `str(error)` says where it is and what was expected, and is safe to print."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n".join(harmless(line) for line in message.split("\n")))
 
 
 def harmless(text: str) -> str:
@@ -80,12 +85,13 @@ class Problem(NamedTuple):
 
 
 class ConfigError(PreceptorError):
-    """A constitution, run file or prompt file with one or more faults, all of them listed."""
+    """A constitution, run file or prompt file with one or more faults: all in `problems`, the first in the message."""
 
     def __init__(self, problems: list[Problem]) -> None:
         assert problems, "a ConfigError without a problem"
         self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        more = [f"and {len(problems) - MOST_SHOWN} more"] if len(problems) > MOST_SHOWN else []
+        super().__init__("\n".join([*(str(problem) for problem in problems[:MOST_SHOWN]), *more]))
 
 
 class DataError(PreceptorError):

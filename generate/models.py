@@ -10,6 +10,7 @@ Nothing here loads weights, and code that comes with a model is never run.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from generate.cache import content_digest
 from generate.engine import ModelRef
 from generate.quiet import first_line
 
-HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?$", re.ASCII)
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+REVISION = re.compile(r"(?!.*\.\.)\w[\w./-]{0,199}", re.ASCII)
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
 PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # Whatever can change what the model says: configuration, tokenizer and chat template, weights.
@@ -33,7 +35,7 @@ def resolve_model(name: str, revision: str | None = None) -> ModelRef:
     `revision` is a branch, tag or commit of a Hugging Face model and has no meaning for the other kinds.
     Raises ModelError if the model is missing, unsafe to load or not reachable.
     """
-    is_folder = name.startswith(("/", "./", "../", "~")) or Path(name).is_dir()
+    is_folder = name.startswith(("/", "./", "../", "~")) or os.path.isdir(name)
     if revision is not None and (is_folder or name.startswith("bundled:")):
         raise ModelError(f"`revision` is for Hugging Face models; the model `{name}` is its own revision: leave it out")
     if name.startswith("bundled:"):
@@ -44,8 +46,11 @@ def resolve_model(name: str, revision: str | None = None) -> ModelRef:
 
 
 def _resolve_folder(name: str) -> ModelRef:
-    folder = Path(name).expanduser().resolve()
-    if not folder.is_dir():
+    try:
+        folder = Path(name).expanduser().resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a zero byte, nobody's home
+        raise ModelError(f"the model `{name}` is no name of a folder ({error})") from error
+    if not os.path.isdir(folder):
         raise ModelError(f"the model folder `{name}` does not exist")
     if not (folder / "config.json").is_file():
         raise ModelError(f"the model folder `{name}` has no config.json: it must be as save_pretrained writes it")
@@ -65,8 +70,10 @@ def _resolve_folder(name: str) -> ModelRef:
 def _refuse_foreign_code(name: str, config_file: Path) -> None:
     try:
         config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"the config.json of the model `{name}` is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"the config.json of the model `{name}` is not an object of settings")
     if "auto_map" not in config:
         return
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -79,10 +86,20 @@ def _refuse_foreign_code(name: str, config_file: Path) -> None:
 
 
 def _resolve_hub(name: str, revision: str | None) -> ModelRef:
-    if not HUB_ID.match(name):
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        known = bool(HUB_ID.fullmatch(name))
+        validate_repo_id(name)
+    except HFValidationError:
+        known = False
+    if not known:
         raise ModelError(
             f"`{name}` is neither `bundled:...`, nor an existing folder, nor a Hugging Face id like `org/name`"
         )
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise ModelError(f"`{revision}` is no branch, tag or commit of the model `{name}`")
     commit = _cached_commit(name, revision or "main") or _remote_commit(name, revision)
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of whichever HTTP client it uses

@@ -30,7 +30,10 @@ def render_question(principle: Principle) -> str:
         raise _refused(principle, f"is not a template: {error.message}") from error
     for node in tree.find_all(nodes.Node):
         _check_node(principle, node)
-    return environment.from_string(principle.question).render(principle=neutralise(principle.text))
+    text = environment.from_string(principle.question).render(principle=neutralise(principle.text))
+    if not text.strip():
+        raise _refused(principle, "comes to nothing: no text is left of it")
+    return text
 
 
 def _check_node(principle: Principle, node: nodes.Node) -> None:

@@ -52,7 +52,10 @@ def load_template(name: str, base: Path | None = None) -> JudgeTemplate:
     if not name.endswith(".j2"):
         return _shipped(name)
     folder = (base or Path()).resolve()
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a zero byte, a loop of links
+        raise JudgeError(f"the judge template `{name}` is no name of a file ({error})") from error
     if not path.is_relative_to(folder):
         raise JudgeError(f"the judge template `{name}` must lie in the run file's folder or below it")
     return parse_template(read_text(path, MAX_BYTES), name)
@@ -77,7 +80,7 @@ def parse_template(source: str, name: str) -> JudgeTemplate:
     )
     try:
         tree = environment.parse(source)
-        faults = sorted(find_faults(tree))
+        faults = sorted(fault._replace(line=fault.line or 1) for fault in find_faults(tree))
     except TemplateSyntaxError as error:
         faults = [Fault(error.lineno, "{", f"not a template: {error.message}")]
     except RecursionError:

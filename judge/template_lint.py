@@ -49,6 +49,10 @@ def find_faults(tree: nodes.Template) -> Iterator[Fault]:
         else:
             yield Fault(block.lineno, block.name, f"unknown block `{block.name}`; there are: {', '.join(VARIABLES)}")
     names = [block.name for block in blocks]
+    for name, blocks_so_called in Counter(names).items():
+        if blocks_so_called > 1:
+            line = [block.lineno for block in blocks if block.name == name][1]
+            yield Fault(line, name, f"the block `{name}` stands {blocks_so_called} times")
     yield from (Fault(1, "", f"the block `{name}` is missing") for name in NEEDED if name not in names)
     yield from _placement_faults(tree)
 

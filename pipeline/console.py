@@ -14,15 +14,19 @@ from typing import Self
 from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from constitution.progress import Tick
 
 LINE_EVERY_SECONDS = 15.0
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 def printable(text: str) -> str:
     """`text` without control and format characters (escape sequences, bidi overrides), line breaks kept."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    return "".join(
+        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    )
 
 
 def duration(seconds: float) -> str:
@@ -47,11 +51,11 @@ class Console:
 
     def say(self, text: str = "") -> None:
         """One line or more of plain text."""
-        self._rich.print(escape(printable(text)))
+        self._rich.print(Text(printable(text)))
 
     def heading(self, text: str) -> None:
         """A stage's line."""
-        self._rich.print(f"[bold]{escape(printable(text))}[/bold]")
+        self._rich.print(Text(printable(text), style="bold"))
 
     def tick(self, tick: Tick) -> None:
         """Show how far the work is; the estimate of what remains comes from this run's own rate."""

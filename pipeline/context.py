@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,7 +106,7 @@ class Run:
         """Resolve a model once. Folders in the run file are relative to it."""
         if (name, revision) not in self._models:
             local = self.base / name
-            self._models[name, revision] = resolve_model(str(local) if local.is_dir() else name, revision)
+            self._models[name, revision] = resolve_model(str(local) if os.path.isdir(local) else name, revision)
         return self._models[name, revision]
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.hostile.verdicts import GOOD, MALFORMED
 from generate.engine import Completion, Readout
 from judge.interface import Ask, Showing
 from judge.reading import LOGIT_BOUND, RAW_CHARS, direct_vote, reasoned_vote
@@ -18,75 +19,6 @@ from judge.reasons import kind_of
 from judge.records import Vote
 from judge.verdict import ANSWER_CHARS, FreeVerdict, NoVerdict, Rationale, Verdict, read_verdict, within
 from tests.judging import PRINCIPLES, a_constitution, a_pair, llm_judge
-
-GOOD = '{"rationale": "A is shorter.", "verdict": "A"}'
-MALFORMED = [
-    ("", "empty"),
-    (" \n\t", "empty"),
-    ("A", "prose"),
-    ("Ａ", "prose"),  # full width
-    ("🅰", "prose"),
-    ("The better response is A.", "prose"),
-    ("Die erste Antwort ist besser: A.", "prose"),
-    ("回答Aの方が良いです。", "prose"),
-    ("NaN", "not_a_number"),
-    ("Sure! " + GOOD, "prose"),
-    ("<think>It is A.</think>" + GOOD, "prose"),
-    ("\ufeff" + GOOD, "prose"),
-    ("\u200b" + GOOD, "prose"),
-    ("I'm sorry, but I can't compare these.", "refused"),
-    ("I cannot help with that. A", "refused"),
-    ("As an AI, I have no preference.", "refused"),
-    ("```json\n" + GOOD + "\n```", "code_fence"),
-    ("```\nA\n```", "code_fence"),
-    (GOOD + " I hope this helps.", "invalid_json"),
-    (GOOD + GOOD, "two_verdicts"),
-    (GOOD + "\n" + GOOD.replace('"A"', '"B"'), "two_verdicts"),
-    ("{'rationale': 'x', 'verdict': 'A'}", "invalid_json"),
-    ('{"rationale": "x", "verdict": "A",}', "invalid_json"),
-    ('{"rationale": "x", "verdict": A}', "invalid_json"),
-    ('{"rationale": "x", "verdict": NaN}', "not_a_number"),
-    ('{"rationale": "x", "verdict": -Infinity}', "not_a_number"),
-    ('{"rationale": "x", "verdict": 1e999999}', "off_menu"),
-    ('{"rationale": "x", "verdict": "A", "verdict": "B"}', "duplicate_keys"),
-    ('{"rationale": "x", "verdict": "A", "verdict": "A"}', "duplicate_keys"),
-    ('{"rationale": "line\nbreak", "verdict": "A"}', "invalid_json"),
-    ('{"rationale": "cut', "invalid_json"),
-    ("[" * 10_000, "invalid_json"),
-    ("[" * 100_000, "oversized"),
-    (json.dumps({"rationale": "x" * 10**6, "verdict": "A"}), "oversized"),
-    ('{"rationale": "x", "verdict": ' + "9" * 6_000 + "}", "invalid_json"),
-    ("null", "wrong_schema"),
-    ('"A"', "wrong_schema"),
-    ("0.5", "wrong_schema"),
-    ("[" + GOOD + "]", "wrong_schema"),
-    ("{}", "no_verdict"),
-    ('{"rationale": "The verdict is A."}', "no_verdict"),
-    ('{"verdict": "A"}', "wrong_schema"),
-    ('{"verdict": "A", "rationale": "decided first"}', "wrong_schema"),
-    ('{"rationale": "x", "verdict": "A", "score": 9}', "wrong_schema"),
-    ('{"rationale": "", "verdict": "A"}', "wrong_schema"),
-    ('{"rationale": null, "verdict": "A"}', "wrong_schema"),
-    ('{"rationale": ["x"], "verdict": "A"}', "wrong_schema"),
-    ('{"rationale": "\\ud800", "verdict": "A"}', "wrong_schema"),  # half a character
-    (json.dumps({"rationale": "x" * 301, "verdict": "A"}), "too_long_rationale"),
-    (json.dumps({"rationale": "x" * 301, "verdict": "C"}), "wrong_schema"),
-    ('{"Rationale": "x", "Verdict": "A"}', "no_verdict"),
-    ('{"rationale": "x", "verdict": "C"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "a"}', "off_menu"),
-    ('{"rationale": "x", "verdict": " A"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "(A)"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "A\u200b"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "Ａ"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "🅰️"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "A or B"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "tie"}', "off_menu"),
-    ('{"rationale": "x", "verdict": "neither"}', "off_menu"),
-    ('{"rationale": "x", "verdict": null}', "off_menu"),
-    ('{"rationale": "x", "verdict": 0}', "off_menu"),
-    ('{"rationale": "x", "verdict": ["A"]}', "off_menu"),
-    ('{"rationale": "x", "verdict": "А"}', "off_menu"),  # a Cyrillic letter
-]
 
 
 def an_ask() -> Ask:

@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,10 @@ from constitution.strict_json import json_fault
 from judge.imports.found import Request
 
 REASON_CHARS = 200
+MOST_UNPACKED = 100
+"""A gzipped file may grow to so many times its size. Text grows to less than twenty, a bomb to a thousand."""
+UNPACKED_BYTES = 16 * 1024 * 1024
+"""What may be unpacked of any file, however small."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -66,9 +71,19 @@ def read_whole(source: str) -> str:
     if path.suffix != ".gz":
         return read_text(path)
     try:
-        return gzip.decompress(path.read_bytes()).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        return _unpacked(path).decode("utf-8")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{harmless(source)}: cannot be unpacked as gzipped UTF-8 text ({error})") from None
+
+
+def _unpacked(path: Path) -> bytes:
+    """Raises ValueError for a file that unpacks to more than text ever does."""
+    most = max(UNPACKED_BYTES, MOST_UNPACKED * path.stat().st_size)
+    with gzip.open(path) as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it grows to more than {MOST_UNPACKED} times its size")
+    return data
 
 
 def _rows(source: str, split: str) -> Iterator[Row]:
@@ -88,6 +103,8 @@ def _json_lines(source: str) -> Iterator[Row]:
         if line.strip():
             try:
                 yield Row(source, number, 1, json.loads(line))
+            except RecursionError:
+                raise ConfigError([Problem(source, number, 1, "nested too deeply")]) from None
             except ValueError as error:
                 fault = json_fault(line, str(error))
                 raise ConfigError([Problem(source, number, fault.column, fault.message, line)]) from None
@@ -105,6 +122,8 @@ def _json_array(source: str) -> Iterator[Row]:
             value, end = decoder.raw_decode(text, index)
         except json.JSONDecodeError as error:
             raise ConfigError([_json_problem(source, text, error.pos, f"not valid JSON: {error.msg}")]) from None
+        except (ValueError, RecursionError) as error:  # a number of too many digits, nested too deeply
+            raise ConfigError([_json_problem(source, text, index, f"cannot be read: {error}")]) from None
         place = _json_problem(source, text, index, "")
         yield Row(source, place.line, place.column, value)
         index = _skip(text, end)
@@ -143,7 +162,7 @@ def _data_set(source: str, split: str) -> Iterator[Row]:
     try:
         for number, value in enumerate(_opened(source, split), start=1):
             yield Row(source, number, 1, value)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:REASON_CHARS]
         raise DataError(
             f"{harmless(source)}: neither a file that is there (.jsonl, .json, .csv, .parquet, each also .gz but the "
