@@ -12,9 +12,11 @@ from typing import Annotated, Optional
 import typer
 
 from constitution.errors import PreceptorError, disk_trouble
+from pipeline.command_conflicts import conflicts_command
 from pipeline.command_constitution import constitution_app
 from pipeline.command_export import export_command
 from pipeline.command_import import import_command
+from pipeline.command_trace import trace_command
 from pipeline.workers import check_command, help_training, is_helper, joined
 
 app = typer.Typer(
@@ -107,6 +109,8 @@ _stage_command("report", "Write the report from what the other stages left.")
 
 app.command("import")(import_command)
 app.command("export")(export_command)
+app.command("trace")(trace_command)
+app.command("conflicts")(conflicts_command)
 
 
 @app.command("calibrate")

@@ -61,12 +61,16 @@ def _enumerate(names: Sequence[str], most: int = 6) -> str:
 def check_needs(stage: Stage, run: Run, stages: dict[str, Stage]) -> None:
     """Raise DataError naming the command that makes what this stage reads, if it is not there."""
     for need in stage.needs:
-        for path in stages[need].outputs(run.folder):
-            if not path.exists():
-                raise DataError(
-                    f"`{stage.name}` reads {path.name}, which `{need}` makes: "
-                    f"run `preceptor {need}` with this run file first"
-                )
+        check_made(stages[need].outputs(run.folder), stage.name, need)
+
+
+def check_made(paths: Sequence[Path], reader: str, maker: str) -> None:
+    """Raise DataError naming the stage `maker` if one of its outputs, which `reader` reads, is not there."""
+    for path in paths:
+        if not path.exists():
+            raise DataError(
+                f"`{reader}` reads {path.name}, which `{maker}` makes: run `preceptor {maker}` with this run file first"
+            )
 
 
 def run_stage(stage: Stage, run: Run) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
-from constitution.read_json import read_json, read_json_lines, read_record
+from constitution.read_json import read_json, read_record
 from generate.pairs import PairCounts
 from generate.records import Pair
 from judge.ask import PairVotes, collect_votes, flat_votes
@@ -16,9 +16,9 @@ from judge.calibration import calibration_lines
 from judge.comparison import Comparison
 from judge.records import Label, Vote
 from pipeline.context import Run
+from pipeline.judged import read_behaviour, read_metrics
 from pipeline.resolved import resolved, versions
 from pipeline.stage import Stage
-from reports.behaviour import BehaviourTable
 from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
 from reports.labels import label_statistics
 
@@ -52,8 +52,8 @@ def report_data(run: Run) -> ReportData:
         provenance=_provenance(run),
         generation=read_record(run.folder.pair_counts, PairCounts),
         labels=label_statistics(run.constitution, pairs, flat_votes(votes), labels, settings, seed),
-        training=tuple(_read_lines(run)),
-        behaviour=read_record(run.folder.behaviour, BehaviourTable),
+        training=tuple(read_metrics(run)),
+        behaviour=read_behaviour(run),
         second_opinion=_second_opinion(comparison),
         pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
         answers=tuple(_answers(run)),
@@ -69,10 +69,6 @@ def _training_warnings(run: Run) -> list[str]:
 def _json(value: dict[str, object]) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(value))
     return plain
-
-
-def _read_lines(run: Run) -> list[dict[str, Any]]:
-    return read_json_lines(run.folder.metrics)
 
 
 def _provenance(run: Run) -> Provenance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from judge.resampling import Score
 from reports.statistics import Interval
 
 MINUS = "−"
@@ -62,6 +63,15 @@ def interval_text(interval: Interval, share: bool, digits: int = 1, signed: bool
         return f"{estimate} (no interval), n = {interval.n}"
     ends = f"[{show(interval.low, digits, signed)}, {show(interval.high, digits, signed)}]"
     return f"{estimate} {ends}, n = {interval.n}"
+
+
+def score_text(score: Score, share: bool = True, digits: int = 0) -> str:
+    """`61 % [55, 67], n = 48` of a figure whose interval is over prompts; one that says nothing says so."""
+    if score.value is None:
+        return f"nothing to go by, n = {score.n}"
+    show, unit = (percent, " %") if share else (number, "")
+    ends = f"[{show(score.low, digits)}, {show(score.high, digits)}]"
+    return f"{show(score.value, digits)}{unit} {ends}, n = {score.n}"
 
 
 def plural(n: int, one: str, many: str = "") -> str:

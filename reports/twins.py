@@ -16,7 +16,9 @@ from pathlib import Path
 from pydantic import BaseModel, JsonValue
 
 from constitution.files import write_atomically, write_json
+from reports.conflicts import ConflictMap
 from reports.data import ReportData
+from reports.dial import Dial
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """https://owasp.org/www-community/attacks/CSV_Injection, with the full-width forms that spreadsheets fold."""
@@ -47,6 +49,31 @@ def behaviour_rows(data: ReportData) -> list[Row]:
     for feature in _dumped(data.behaviour.features):
         rows.append({"kind": "feature", "id": feature["id"], "effect": feature["difference"], **feature})
     return [{key: value for key, value in row.items() if key not in ("win_rate", "difference")} for row in rows]
+
+
+def conflict_rows(found: ConflictMap) -> list[Row]:
+    """A couple a row for all pairs (`tag` is empty), and one for each prompt tag; the same columns."""
+    rows: list[Row] = []
+    for conflict in _dumped(found.conflicts):
+        by_tag = conflict.pop("by_tag")
+        assert isinstance(by_tag, dict)
+        names = {"first": conflict.pop("first"), "second": conflict.pop("second")}
+        everything = conflict.pop("all")
+        assert isinstance(everything, dict)
+        rows.append({**names, "tag": "", **everything, **conflict})
+        rows += [{**names, "tag": tag, **contest} for tag, contest in by_tag.items() if isinstance(contest, dict)]
+    return rows
+
+
+def conflicts_csv(found: ConflictMap) -> str:
+    """The map as one table."""
+    return csv_text(conflict_rows(found), "first")
+
+
+def conflicts_json(found: ConflictMap, dial: Dial | None) -> str:
+    """The map, and the dial where there is one, under the names `map` and `dial`."""
+    both = {"map": found.model_dump(mode="json"), "dial": dial.model_dump(mode="json") if dial else None}
+    return json.dumps(both, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _dumped(records: Iterable[BaseModel]) -> list[dict[str, JsonValue]]:

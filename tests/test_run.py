@@ -255,3 +255,19 @@ def test_ipo_trains_through_the_same_file(copied: Path) -> None:
     go(copied / "run.yaml", copied / "runs", stages=("train",))
     first = json.loads((copied / "runs" / "tiny" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert first["loss"] > 0
+
+
+def test_a_finished_run_is_followed_from_each_principle_to_what_moved(finished: Path, tmp_path: Path) -> None:
+    """The principles' parts of the updates are of one whole; the behaviour row is the report's."""
+    table = json.loads((finished / "runs" / "tiny" / "60-behaviour.json").read_text())["principles"]
+    shares, out = list[float](), tmp_path / "trace.json"
+    for row in table:
+        result = preceptor("trace", "run.yaml", "--principle", row["id"], "--json", out, cwd=finished)
+        assert result.returncode == 0, result.stderr
+        found = json.loads(out.read_text())
+        assert found["behaviour"] == row
+        shares.append(found["pull"]["share"])
+        assert [point["step"] for point in found["heldout"]] == sorted(point["step"] for point in found["heldout"])
+        assert len(found["heldout"]) > 1
+        assert f"its part of the updates: {100 * shares[-1]:.1f} %".replace("-", "−") in result.stdout
+    assert sum(shares) == pytest.approx(1)

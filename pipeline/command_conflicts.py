@@ -1,0 +1,73 @@
+"""`preceptor conflicts RUN.yaml`: which principles disagree, who wins, what would turn it; the dial of two axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Dial = Annotated[Optional[str], typer.Option(metavar="A:B", help="Also move weight between these axes.")]  # noqa: UP045
+JsonFile = Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Also write it as JSON.")]  # noqa: UP045
+CsvFile = Annotated[Optional[Path], typer.Option("--csv", metavar="FILE", help="Also write the map as CSV.")]  # noqa: UP045
+Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
+Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="As in `run`.")]  # noqa: UP045
+
+
+def conflicts_command(
+    run_file: Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.", show_default=False)],
+    dial: Dial = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
+    name: Name = None,
+    settings: Settings = None,
+    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
+) -> None:
+    """Which principles disagree on which pairs, who wins under the rule, and how much weight would turn it."""
+    run_conflicts(run_file, {"name": name}, settings or [], runs, dial, json_file, csv_file)
+
+
+def run_conflicts(
+    path: Path,
+    flags: Mapping[str, object],
+    settings: Sequence[str],
+    runs: Path,
+    axes: str | None = None,
+    json_file: Path | None = None,
+    csv_file: Path | None = None,
+) -> None:
+    """Print the map of the run's labels, and the dial if two axes are named. Writes nothing into the run folder.
+
+    Raises ConfigError for axes that are not `A:B`, DataError if the run has no labels.
+    """
+    from constitution.files import write_atomically
+    from pipeline.judged import read_labelled
+    from pipeline.opened import opened_run
+    from reports.conflict_words import conflict_lines, dial_lines
+    from reports.conflicts import conflict_map
+    from reports.dial import dial
+    from reports.twins import conflicts_csv, conflicts_json
+
+    first, second = _two_axes(axes) if axes else ("", "")
+    with opened_run(path, flags, settings, runs, dry=True) as run:
+        labelled = read_labelled(run, "conflicts")
+        pairs, labels, law = labelled.pairs, labelled.labels, run.constitution
+        turned = dial(pairs, labels, law, first, second) if axes else None
+        found = conflict_map(pairs, labels, law, labelled.best_worst)
+        for line in [*conflict_lines(found), *(dial_lines(turned) if turned else [])]:
+            run.console.say(line)
+        texts = {json_file: conflicts_json(found, turned), csv_file: conflicts_csv(found)}
+        for file, text in texts.items():
+            if file is not None:
+                write_atomically(file, text)
+                run.console.say(f"written to {file}")
+
+
+def _two_axes(axes: str) -> tuple[str, str]:
+    from constitution.errors import ConfigError, Problem
+
+    first, _, second = axes.partition(":")
+    if not first or not second:
+        raise ConfigError([Problem("--dial", 1, 1, f"`{axes}` must name two axes, like helpfulness:safety")])
+    return first, second
