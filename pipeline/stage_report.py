@@ -15,10 +15,12 @@ from judge.ask import PairVotes, collect_votes, flat_votes
 from judge.calibration import calibration_lines
 from judge.comparison import Comparison
 from judge.records import Label, Vote
+from judge.verified import check_constitution
 from pipeline.context import Run
 from pipeline.judged import read_behaviour, read_metrics
 from pipeline.resolved import resolved, versions
 from pipeline.stage import Stage
+from reports.conflicts import conflict_map
 from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
 from reports.labels import label_statistics
 
@@ -40,6 +42,7 @@ def _inputs(run: Run) -> dict[str, str]:
 def report_data(run: Run) -> ReportData:
     """Gather the run's artefacts. Asks no judge and loads no model."""
     pairs, labels = list(run.pairs()), list(run.labels())
+    check_constitution(labels, run.constitution)
     judge = run.judge(run.config.judge)
     with run.judged_votes() as store:
         votes = collect_votes(pairs, run.constitution, judge, store)
@@ -52,6 +55,7 @@ def report_data(run: Run) -> ReportData:
         provenance=_provenance(run),
         generation=read_record(run.folder.pair_counts, PairCounts),
         labels=label_statistics(run.constitution, pairs, flat_votes(votes), labels, settings, seed),
+        conflicts=conflict_map(pairs, labels, run.constitution, run.config.generate.pairing == "best_worst"),
         training=tuple(read_metrics(run)),
         behaviour=read_behaviour(run),
         second_opinion=_second_opinion(comparison),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from judge.agreement import detectable_agreement
 from judge.resampling import Score
-from reports.conflicts import Conflict, ConflictMap
+from reports.conflicts import Conflict, ConflictMap, Contest
 from reports.decided import Decided
 from reports.dial import Dial, DialPoint
 from reports.text import number, percent, plural, score_text
+
+
+class Winner(NamedTuple):
+    """A principle and its part of the disputes; nothing where none is decided."""
+
+    name: str
+    share: Score
 
 
 def conflict_lines(found: ConflictMap) -> list[str]:
@@ -48,19 +56,26 @@ def conflict_sentence(row: Conflict) -> str:
 
 def winner_sentence(row: Conflict) -> str:
     """Who has the rule on its side, if that can be told."""
-    contest, wins = row.all, row.all.first_wins
+    contest, wins, found = row.all, row.all.first_wins, winner(row, row.all)
     if not contest.disagree.hits:
         return ""
     undecided = f", {contest.undecided} undecided" if contest.undecided else ""
     if wins.value is None or wins.low is None or wins.high is None:
         return f"None of the {plural(contest.disagree.hits, 'dispute')} is decided."
     if wins.low > 0.5 or wins.high < 0.5:
-        winner, share = (row.first, wins) if wins.low > 0.5 else (row.second, complement(wins))
-        return f"{winner} wins {score_text(share)}{undecided}."
+        return f"{found.name} wins {score_text(found.share)}{undecided}."
     return (
         f"Neither is seen to win more often: {row.first} {score_text(wins)}{undecided}; with so many, only a share of "
         f"{percent(detectable_agreement(wins))} % or more would show."
     )
+
+
+def winner(row: Conflict, contest: Contest) -> Winner:
+    """Whoever gets more of the decided disputes, the first where both get as many, and its part of them."""
+    wins = contest.first_wins
+    if wins.value is None or wins.value >= 0.5:
+        return Winner(row.first, wins)
+    return Winner(row.second, complement(wins))
 
 
 def complement(score: Score) -> Score:

@@ -12,6 +12,7 @@ from generate.records import Pair, Prompt, Response
 from judge.agreement import Agreement
 from judge.records import Label, Vote
 from reports.behaviour import BehaviourTable
+from reports.conflicts import ConflictMap
 from reports.labels import LabelStatistics
 
 
@@ -103,6 +104,8 @@ class ReportData(Record):
     """What became of the sampled answers."""
     labels: LabelStatistics
     """What each principle said of the pairs."""
+    conflicts: ConflictMap
+    """Which labels hang on which principle, which principles disagree, and who wins."""
     training: tuple[dict[str, JsonValue], ...]
     """The lines of metrics.jsonl."""
     behaviour: BehaviourTable

@@ -43,13 +43,13 @@ def forest(table: BehaviourTable) -> str:
     )
     if not rows:
         return ""
-    figure = _figure(0.85 + 0.36 * len(rows))
+    figure = blank_figure(0.85 + 0.36 * len(rows))
     height = 0.85 + 0.36 * len(rows)
     axes = figure.add_axes((0.25, 0.5 / height, 0.43, 1 - 0.85 / height))
     for y, row in enumerate(rows):
         _forest_row(axes, y, row)
     _forest_frame(axes, rows, table.level)
-    return _svg(figure, "forest", "Win rate of the trained model against the original, by principle")
+    return svg(figure, "forest", "Win rate of the trained model against the original, by principle")
 
 
 def _forest_row(axes: Axes, y: int, row: PrincipleRow) -> None:
@@ -85,7 +85,7 @@ def _forest_frame(axes: Axes, rows: Sequence[PrincipleRow], level: float) -> Non
     )
     axes.text(1.72, top, "n", transform=axes.get_yaxis_transform(), ha="right", color=COLOURS["quiet"])
     _calm(axes)
-    axes.set_yticks(range(len(rows)), [_short(row.id) for row in rows], color=COLOURS["ink"])
+    axes.set_yticks(range(len(rows)), [short(row.id) for row in rows], color=COLOURS["ink"])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
@@ -96,7 +96,7 @@ def training(rows: Sequence[Row]) -> str:
     panels = [panel for panel in panels if curve(rows, panel[0]).steps]
     if not panels:
         return ""
-    figure = _figure(2.5)
+    figure = blank_figure(2.5)
     for index, (key, title) in enumerate(panels):
         axes = figure.add_axes((0.08 + 0.5 * index, 0.2, 0.4, 0.66))
         _line(axes, curve(rows, key), "accent", "trained on", width=1.0)
@@ -105,7 +105,7 @@ def training(rows: Sequence[Row]) -> str:
         axes.set_xlabel("step", color=COLOURS["quiet"])
         legend = axes.legend(frameon=False, loc="best", labelcolor=COLOURS["ink"])
         legend.set_zorder(1)
-    return _svg(figure, "training", "Training loss and accuracy by step")
+    return svg(figure, "training", "Training loss and accuracy by step")
 
 
 def margins(rows: Sequence[Row], constitution: Constitution) -> str:
@@ -122,7 +122,7 @@ def margins(rows: Sequence[Row], constitution: Constitution) -> str:
     values = [value for _, batch, heldout in panels for value in batch.values + heldout.values] + [0.0]
     pad = 0.08 * (max(values) - min(values) or 1.0)
     height = 1.5 * -(-len(panels) // COLUMNS) + 0.35
-    figure = _figure(height)
+    figure = blank_figure(height)
     for index, (name, batch, heldout) in enumerate(panels):
         line, column = divmod(index, COLUMNS)
         axes = figure.add_axes((0.08 + 0.315 * column, 1 - (1.5 * line + 1.25) / height, 0.27, 1.0 / height))
@@ -131,10 +131,10 @@ def margins(rows: Sequence[Row], constitution: Constitution) -> str:
         _line(axes, heldout, "second", "held out", marker="o")
         axes.set_ylim(min(values) - pad, max(values) + pad)
         n = last(rows, "principles", name, "n")
-        _titled(axes, _short(name) if n is None else f"{_short(name, 18)}, n = {n:.0f}")
+        _titled(axes, short(name) if n is None else f"{short(name, 18)}, n = {n:.0f}")
         axes.tick_params(labelleft=column == 0, labelbottom=index + COLUMNS >= len(panels))
         axes.set_xlabel("step" if index + COLUMNS >= len(panels) else "", color=COLOURS["quiet"])
-    return _svg(figure, "margins", "Margin by step, one panel for each principle")
+    return svg(figure, "margins", "Margin by step, one panel for each principle")
 
 
 def _margin(rows: Sequence[Row], which: str, principle: str) -> Curve:
@@ -160,17 +160,19 @@ def _calm(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _short(name: str, limit: int = 24) -> str:
+def short(name: str, limit: int = 24) -> str:
+    """The name, cut where a picture has no room for it."""
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
-def _figure(height: float) -> Figure:
+def blank_figure(height: float) -> Figure:
+    """A transparent one, as wide as the page, `height` in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(WIDTH_INCHES, height), facecolor="none")
 
 
-def _svg(figure: Figure, name: str, label: str) -> str:
+def svg(figure: Figure, name: str, label: str) -> str:
     """The picture as an element of the page: ids made unique by `name`, nothing that refers to the outside."""
     from matplotlib import rc_context
 
@@ -179,18 +181,18 @@ def _svg(figure: Figure, name: str, label: str) -> str:
     stream = io.StringIO()
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = stream.getvalue()
-    return _inline(svg[svg.index("<svg") :], name, label)
+    drawn = stream.getvalue()
+    return _inline(drawn[drawn.index("<svg") :], name, label)
 
 
-def _inline(svg: str, name: str, label: str) -> str:
-    svg = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    view = re.search(r'viewBox="[^"]*"', svg)
+def _inline(drawn: str, name: str, label: str) -> str:
+    drawn = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", drawn, flags=re.DOTALL)
+    view = re.search(r'viewBox="[^"]*"', drawn)
     assert view, "matplotlib gives every picture a viewBox"
-    svg = re.sub(r"<svg[^>]*>", f'<svg {view[0]} role="img" aria-label="{label}">', svg, count=1)
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r'\b(?:xlink:)?href="#', f'href="#{name}-', svg).replace("url(#", f"url(#{name}-")
-    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    drawn = re.sub(r"<svg[^>]*>", f'<svg {view[0]} role="img" aria-label="{label}">', drawn, count=1)
+    drawn = re.sub(r'\bid="', f'id="{name}-', drawn)
+    drawn = re.sub(r'\b(?:xlink:)?href="#', f'href="#{name}-', drawn).replace("url(#", f"url(#{name}-")
+    drawn = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", drawn)
     for variable, stand_in in COLOURS.items():
-        svg = svg.replace(stand_in, f"var(--{variable})")
-    return svg.strip()
+        drawn = drawn.replace(stand_in, f"var(--{variable})")
+    return drawn.strip()

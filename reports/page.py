@@ -17,11 +17,14 @@ from judge.agreement import verdict_on
 from judge.records import Vote
 from reports import figures, text
 from reports.behaviour import BehaviourTable, PrincipleRow
+from reports.conflict_figure import conflict_figure
+from reports.conflict_words import same_sentence, winner
 from reports.data import JudgedPair, ReportData
 from reports.summary import HEADINGS, headline, principle_sentence
 
 PAIRS_SHOWN = 24
 ANSWERS_SHOWN = 40
+COUPLES_BY_TOPIC = 10
 TEXT_SHOWN = 1500
 """Characters shown of one text; the JSON twin has all of them."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -56,6 +59,9 @@ def render(data: ReportData) -> str:
         forest=_figure(figures.forest(data.behaviour)),
         training=_figure(figures.training(data.training)),
         margins=_figure(figures.margins(data.training, data.constitution)),
+        conflict_figure=_figure(conflict_figure(data.conflicts)),
+        replaced=any(row.replaced is not None for row in data.conflicts.principles),
+        couples_by_topic=COUPLES_BY_TOPIC,
         headline=headline(data.behaviour),
         groups=outcome_groups(data.behaviour),
         pairs=shown_pairs(data),
@@ -166,6 +172,8 @@ def page_environment() -> ImmutableSandboxedEnvironment:
         "vote_words": vote_words,
         "sentence": unbroken_sentence,
         "unbroken": unbroken,
+        "winner": winner,
+        "same": same_sentence,
     }
     environment.filters.update(filters)
     environment.globals["vote_rows"] = vote_rows

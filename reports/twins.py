@@ -27,12 +27,14 @@ Row = Mapping[str, JsonValue]
 
 
 def write_twins(data: ReportData, folder: Path) -> list[Path]:
-    """Write 90-report.json, behaviour.csv, labels.csv, training.csv and agreement.csv; returns the paths."""
+    """Write 90-report.json and the tables beside it; returns the paths."""
     write_json(folder / "90-report.json", json_safe(data.model_dump(mode="json")))
     opinion = data.second_opinion
     tables: dict[str, tuple[str, Sequence[Row]]] = {
         "behaviour.csv": ("kind", behaviour_rows(data)),
         "labels.csv": ("id", _dumped(data.labels.principles)),
+        "decided.csv": ("principle", _dumped(data.conflicts.principles)),
+        "conflicts.csv": ("first", conflict_rows(data.conflicts)),
         "training.csv": ("step", data.training),
         "agreement.csv": ("principle", _dumped(opinion.rows if opinion else ())),
     }

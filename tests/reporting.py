@@ -25,6 +25,7 @@ from judge.labels import label_pair
 from judge.records import Vote
 from judge.settings import RulesJudge
 from reports.behaviour import BehaviourTable, behaviour_table
+from reports.conflicts import ConflictMap, conflict_map
 from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
 from reports.labels import LabelStatistics, label_statistics
 from reports.settings import BehaviourSettings
@@ -140,6 +141,7 @@ class Judged(NamedTuple):
 
     pairs: tuple[JudgedPair, ...]
     labels: LabelStatistics
+    conflicts: ConflictMap
     opinion: SecondOpinion
     judge: Judge
 
@@ -167,6 +169,7 @@ def _judged(rng: random.Random, law: Constitution, asked: Sequence[Prompt], nast
             for pair, label in zip(pairs, labels, strict=True)
         ),
         label_statistics(law, pairs, everything, labels, SETTINGS, seed),
+        conflict_map(pairs, labels, law, best_worst=False),
         SecondOpinion(judge="small", model=model, pairs=len(seen), rows=tuple(agreement)),
         judge,
     )
@@ -228,6 +231,7 @@ def report_data(prompts: int = 30, heldout: int = 24, nasty: Sequence[str] = (),
             pairs=prompts,
         ),
         labels=judged.labels,
+        conflicts=judged.conflicts,
         training=_metrics(rng, [p.id for p in law.principles], 60),
         behaviour=_table(law, answers, seed),
         second_opinion=judged.opinion,

@@ -149,13 +149,13 @@ def test_the_page_is_semantic(page: Page) -> None:
     assert len(page.named("caption")) == len(page.named("table"))
     assert all(header.get("scope") in ("col", "row") for header in page.named("th"))
     assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in page.named("svg"))
-    assert len(page.named("svg")) == 3
+    assert len(page.named("svg")) == 4
     assert page.named("a")[0]["class"] == "skip"
 
 
 def test_every_figure_has_a_caption_with_its_n_and_its_interval(data: ReportData) -> None:
     figures = re.findall(r"<figure>(.*?)</figure>", render(data), flags=re.DOTALL)
-    assert len(figures) == 3
+    assert len(figures) == 4
     for figure in figures:
         caption = re.search(r"<figcaption>(.*?)</figcaption>", figure, flags=re.DOTALL)
         assert caption
@@ -275,6 +275,13 @@ def test_the_csv_twins_hold_the_tables(data: ReportData, tmp_path: Path) -> None
     assert float(words["effect.low"]) < 0
     labels = read_csv(tmp_path / "labels.csv")
     assert [int(row["pivotal"]) for row in labels] == [row.pivotal for row in data.labels.principles]
+    decided = read_csv(tmp_path / "decided.csv")
+    assert [int(row["pivotal.hits"]) for row in decided] == [row.pivotal for row in data.labels.principles]
+    conflicts = read_csv(tmp_path / "conflicts.csv")
+    assert [row["tag"] for row in conflicts[:3]] == ["", "create", "howto"]
+    assert [int(row["disagree.hits"]) for row in conflicts if not row["tag"]] == [
+        row.all.disagree.hits for row in data.conflicts.conflicts
+    ]
     training = read_csv(tmp_path / "training.csv")
     assert [float(row["loss"]) for row in training] == [row["loss"] for row in data.training]
     assert [row["step"] for row in training if row["principles.no-filler.margin"]] == [str(s) for s in range(5, 61, 5)]
