@@ -2,6 +2,7 @@
 # make test   set up everything the tests need, then run them
 # make bench-judge   the judge's speed on vLLM against the usual ways (about 18 minutes on two cores)
 # make bench-train   our trainer against TRL's: speed, memory, equality (about 20 minutes on two cores)
+# make survival   kills in every stage, hostile inputs, memory at a million pairs (about 25 minutes on two cores)
 # Each works alone on a machine with Python 3.11+, pip and make. Where a GPU is found, the GPU extra is installed instead
 # of the pinned CPU set-up.
 
@@ -13,7 +14,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 SOURCES := pyproject.toml requirements/cpu.lock requirements/cpu-test.lock requirements/torch-cpu.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-judge bench-train lock clean
+.PHONY: help demo test lint bench-judge bench-train survival lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}\(make .*\)/\1/p' Makefile
@@ -31,6 +32,9 @@ bench-train: $(VENV)/.test
 
 bench-judge: $(VENV)/.test
 	$(PY) -m benchmarks.judging
+
+survival: $(VENV)/.test
+	$(PY) -m benchmarks.survival
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .

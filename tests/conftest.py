@@ -15,7 +15,7 @@ from generate.open import open_engine
 from generate.settings import VllmEngine
 from judge.records import Vote
 from tests.serving import CANARY
-from tests.tiny import save_tiny, tiny_llama
+from tests.tiny import smollm_of_two_layers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -66,19 +66,7 @@ def bundled_model() -> ModelRef:
 @pytest.fixture(scope="session")
 def tiny_model(bundled_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
     """A Llama of two layers with random weights, the same on every machine, and SmolLM2's tokenizer."""
-    from transformers import AutoTokenizer, LlamaForCausalLM
-
-    tokenizer = AutoTokenizer.from_pretrained(bundled_model.path)
-    config = tiny_llama(
-        tokenizer,
-        max_position_embeddings=512,
-        # Wide enough that the next token is far from uniform, so that tests can tell two predictions apart.
-        initializer_range=0.2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return save_tiny(LlamaForCausalLM, config, tokenizer, tmp_path_factory.mktemp("tiny-model"), seed=0)
+    return smollm_of_two_layers(bundled_model, tmp_path_factory.mktemp("tiny-model"))
 
 
 @pytest.fixture(scope="session")

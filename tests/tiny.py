@@ -33,3 +33,20 @@ def save_tiny(kind: Any, config: Any, tokenizer: Any, folder: Path, seed: int) -
         kind(config).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     return resolve_model(str(folder))
+
+
+def smollm_of_two_layers(bundled: ModelRef, folder: Path) -> ModelRef:
+    """A Llama of two layers with random weights and SmolLM2's tokenizer."""
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(bundled.path)
+    config = tiny_llama(
+        tokenizer,
+        max_position_embeddings=512,
+        # Wide enough that the next token is far from uniform, so that tests can tell two predictions apart.
+        initializer_range=0.2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return save_tiny(LlamaForCausalLM, config, tokenizer, folder, seed=0)
