@@ -28,7 +28,9 @@ def conflict_lines(found: ConflictMap) -> list[str]:
     if not found.conflicts:
         return [*lines, "One principle: there is nobody to disagree with."]
     lines.append("Who disagrees, and who wins")
-    lines += [f"  {row.first}, {row.second}: {conflict_sentence(row)}" for row in found.conflicts]
+    for row in found.conflicts:
+        lines.append(f"  {row.first}, {row.second}: {conflict_sentence(row)}")
+        lines += [f"    by topic: {topics}"] if (topics := topics_sentence(row)) else []
     return [*lines, same_sentence(found.conflicts)]
 
 
@@ -52,6 +54,13 @@ def conflict_sentence(row: Conflict) -> str:
     if row.hidden.hits:
         words.append(f"{row.hidden.hits} of {row.hidden.n} labels turn or vanish only without both.")
     return " ".join(word for word in words if word)
+
+
+def topics_sentence(row: Conflict) -> str:
+    """How often they disagree on each topic, most often first; nothing where prompts have no tags."""
+    rated = [(tag, contest.disagree) for tag, contest in row.by_tag.items() if contest.disagree.value is not None]
+    rated.sort(key=lambda one: (-(one[1].value or 0.0), one[0]))
+    return "; ".join(f"{tag} {score_text(share)}" for tag, share in rated)
 
 
 def winner_sentence(row: Conflict) -> str:

@@ -6,7 +6,7 @@ from generate.records import Response
 from judge.pivotal import Change
 from reports.page import vote_words
 from reports.pair_trace import PairTrace, PrincipleOnPair, TurningWeight
-from reports.text import number, percent, plural
+from reports.text import indented, number, percent, plural
 
 BECOMES: dict[Change, str] = {
     "same": "",
@@ -25,13 +25,14 @@ def _material(trace: PairTrace) -> list[str]:
     prompt = trace.pair.prompt
     tags = f", tagged {', '.join(prompt.tags)}" if prompt.tags else ""
     lines = [f"Pair {trace.pair.key}", f"Prompt {prompt.id}{tags}"]
-    lines += [f"  {message.role}: {message.content}" for message in prompt.conversation]
+    for message in prompt.conversation:
+        lines += [f"  {message.role}", indented(message.content, 4)]
     return [*lines, *_answer("A", trace.pair.a), *_answer("B", trace.pair.b)]
 
 
 def _answer(name: str, response: Response) -> list[str]:
     cut = ", cut at the limit" if response.finish == "length" else ""
-    return [f"Answer {name} ({plural(response.tokens, 'token')}{cut})", f"  {response.text}"]
+    return [f"Answer {name} ({plural(response.tokens, 'token')}{cut})", indented(response.text, 4)]
 
 
 def _votes(trace: PairTrace) -> list[str]:
@@ -40,7 +41,7 @@ def _votes(trace: PairTrace) -> list[str]:
         lines.append(f"  {principle_line(row, trace.p is not None)}")
         for vote in row.votes:
             lines.append(f"    {vote_words(vote)}")
-            lines += [f"      {vote.rationale}"] if vote.rationale else []
+            lines += [indented(vote.rationale, 6)] if vote.rationale else []
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.conflict_words import conflict_sentence, decided_sentence
 from reports.principle_trace import HeldOut, ListedPair, PrincipleTrace, Pull
 from reports.summary import HEADINGS, principle_sentence
-from reports.text import number, percent, plural, shorten
+from reports.text import indented, number, percent, plural, shorten
 
 PAIRS_SHOWN = 10
 POINTS_SHOWN = 8
@@ -31,7 +31,7 @@ def _about(trace: PrincipleTrace) -> list[str]:
     return [
         f"{principle.id}: weight {principle.weight:g}, {percent(trace.weight_share)} % of all; axis {principle.axis}; "
         f"{scope}",
-        f"  {against}{principle.text}",
+        indented(against + principle.text, 4),
     ]
 
 

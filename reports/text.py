@@ -32,6 +32,11 @@ def _sign(match: re.Match[str]) -> str:
     return "\u2421" if code == 0x7F else f"‹U+{code:04X}›"
 
 
+def indented(text: str, by: int) -> str:
+    """Every line moved in, so that no line of another's text can pass for one of ours."""
+    return "\n".join(" " * by + line for line in text.splitlines())
+
+
 def shorten(text: str, limit: int) -> str:
     """The first `limit` characters, and how many more there are."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} characters more)"

@@ -69,7 +69,7 @@ def test_undecided_disputes_order_and_hiding_are_said() -> None:
 def test_every_figure_of_the_lines_has_its_interval_and_n() -> None:
     data = report_data()
     sentences = [line for line in conflict_lines(data.conflicts) if line.startswith("  ")]
-    assert len(sentences) == 4 + 6
+    assert len(sentences) == 4 + 6 + 6, "principles, couples, and each couple by topic"
     for line in sentences:
         shares = re.findall(r"\d %(?! or more)", line)
         assert len(shares) == len(re.findall(r"\d % \[[\d.]+, [\d.]+\], n = \d+", line)) > 0, line

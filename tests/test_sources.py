@@ -144,6 +144,17 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     assert "Nothing was recomputed" in done.stdout, done.stdout
 
 
+def test_a_pair_of_several_voices_is_followed_to_each(finished: Path, tmp_path: Path) -> None:
+    """Votes of rules and of people: the label is made again from both, bit for bit."""
+    pair, label = next((pair, label) for pair, label in labelled(finished) if label.p is not None)
+    done = preceptor("trace", "run.yaml", "--pair", pair.key, "--json", tmp_path / "pair.json", cwd=finished)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "pair.json").read_text())
+    assert found["p"] == label.p
+    judges = {vote["request"]["judge"] for row in found["principles"] for vote in row["votes"]}
+    assert len(judges) == 2
+
+
 def test_export_and_import_give_the_votes_and_labels_back(finished: Path) -> None:
     done = preceptor("export", "run.yaml", "--out", "x.json", cwd=finished)
     assert done.stdout == "12 pairs written to x.json\n", done.stderr

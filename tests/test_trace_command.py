@@ -62,7 +62,7 @@ def test_a_pair_is_followed_from_its_votes_to_its_label(labelled: Path, tmp_path
     found = PairTrace.model_validate_json(out.read_text())
     assert (found.label, found.pair.key) == (label, label.pair_key)
     assert "made again from the stored votes: the same bit for bit" in result.stdout
-    assert found.pair.a.text in result.stdout
+    assert f"    {found.pair.a.text}" in result.stdout
     assert [row.principle for row in found.principles] == [f"p{i}" for i in range(PRINCIPLES)]
     assert all(len(row.votes) == 1 for row in found.principles)
     assert label.p is not None
