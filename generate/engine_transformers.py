@@ -17,6 +17,7 @@ from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.attention import register
 from generate.engine import Completion, Conversation, Drawn, ModelRef, Readout, Sampling, unread, unwritten
+from generate.memory import in_batches
 from generate.quiet import first_line, quiet_transformers
 from generate.readout import missing_mass
 from generate.settings import TransformersEngine
@@ -187,20 +188,8 @@ class TransformersRunner:
         self, rows: Rows, order: Sequence[int], size: int, run: Callable[[int, Rows], list[ResultT]]
     ) -> list[ResultT]:
         """`run` over batches of neighbours in `order`; results in the order of `rows`. Halves what is out of memory."""
-        results: dict[int, ResultT] = {}
-        start = 0
-        while start < len(order):
-            places = order[start : start + size]
-            try:
-                found = run(start, [rows[i] for i in places])
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                size = self._smaller(len(places))
-                continue
-            results.update(zip(places, found, strict=True))
-            start += len(places)
-        return [results[i] for i in range(len(rows))]
+        found = in_batches(order, size, lambda start, places: run(start, [rows[i] for i in places]), self._smaller)
+        return [found[i] for i in range(len(rows))]
 
     def _smaller(self, failed: int) -> int:
         if failed == 1:
@@ -210,16 +199,6 @@ class TransformersRunner:
             ) from None
         self.batch_size = failed // 2
         return self.batch_size
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch says that memory ran out, on a GPU or on the CPU."""
-    import torch
-
-    said = str(error)
-    return (
-        isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in said or "not enough memory" in said
-    )
 
 
 def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:

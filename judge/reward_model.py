@@ -16,6 +16,7 @@ from typing import Any
 from constitution.errors import ModelError
 from generate.engine import Conversation, Failure, ModelRef
 from generate.engine_transformers import pick_dtype
+from generate.memory import in_batches
 from generate.quiet import first_line, quiet_transformers
 from generate.tokens import conversation_ids, hub_revision, load_tokenizer
 
@@ -42,13 +43,18 @@ class RewardModel:
         """The score of each conversation's last turn; a Failure where there are more tokens than the model takes."""
         rows = [self._ids(conversation) for conversation in conversations]
         fitting = sorted((i for i, row in enumerate(rows) if len(row) <= self._context), key=lambda i: len(rows[i]))
-        scores: dict[int, float] = {}
         # The classifier reads the last token that is no padding: without a padding token only single rows are safe.
         size = self._batch_size if self._pad is not None else 1
-        for start in range(0, len(fitting), size):
-            places = fitting[start : start + size]
-            scores |= zip(places, self._score_rows([rows[i] for i in places]), strict=True)
+        scores = in_batches(fitting, size, lambda _, places: self._score_rows([rows[i] for i in places]), self._smaller)
         return [scores[i] if i in scores else self._too_long(len(row)) for i, row in enumerate(rows)]
+
+    def _smaller(self, failed: int) -> int:
+        if failed == 1:
+            raise ModelError(
+                f"`{self.model.name}` ran out of memory on a single answer: take a smaller model or `dtype: bfloat16`"
+            )
+        self._batch_size = failed // 2
+        return self._batch_size
 
     def close(self) -> None:
         """Drop the weights and give the accelerator's memory back."""

@@ -176,3 +176,27 @@ def test_a_run_is_judged_by_a_reward_model_by_its_name(
     said = capsys.readouterr().out
     assert "judge `reward`: " in said
     assert ", 0 failed" in said
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(classifier: ModelRef) -> None:
+    """torch itself fails to allocate, as a batch too large would make it."""
+    asked = Message(role="user", content="How far?")
+    conversations = [(asked, Message(role="assistant", content=answer or "-")) for answer in ANSWERS]
+    whole = RewardModel(classifier, "float32", 8)
+    expected = whole.score(conversations)
+    small = RewardModel(classifier, "float32", 8)
+    limit = 2
+
+    def exhaust(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        if len(named["input_ids"]) > limit:
+            import torch
+
+            torch.empty(2**60)
+
+    small._classifier.register_forward_pre_hook(exhaust, with_kwargs=True)
+    found = small.score(conversations)
+    assert all(isinstance(one, float) for one in found)
+    assert found == pytest.approx(expected, abs=1e-5)
+    limit = 0
+    with pytest.raises(ModelError, match="ran out of memory on a single answer"):
+        small.score(conversations)

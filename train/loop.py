@@ -9,16 +9,18 @@ and `watch`, what the watch-dogs see there (watch.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
+from constitution.errors import ModelError
 from constitution.files import write_atomically
 from constitution.progress import Progress, Tick, silent
 from constitution.store import Store
 from generate.engine import ModelRef
+from generate.memory import is_out_of_memory
 from train import team
 from train.baseline import session_baseline
 from train.checkpoint import (
@@ -75,8 +77,9 @@ def train(
     finished = team.told(_finished(job) if team.is_first() else None, TrainSummary)
     if finished:
         return finished
-    session = prepare(job, references, progress)
-    ended = run_steps(session, progress)
+    with memory_explained(settings):
+        session = prepare(job, references, progress)
+        ended = run_steps(session, progress)
     summary = summarise(session, ended.standing, ended.step)
     policy = whole_policy(session)
     if team.is_first():
@@ -84,6 +87,24 @@ def train(
         write_atomically(out / SUMMARY, summary.model_dump_json(indent=2) + "\n")
         remove_checkpoint(out)
     return summary
+
+
+@contextmanager
+def memory_explained(settings: TrainSettings) -> Iterator[None]:
+    """Memory that runs out as a ModelError that says what to change. Rows are not halved by themselves: other rows
+    round differently, and the same run file would no longer give the same policy."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        advice = f"set `train.row_tokens` below {settings.row_tokens}, which changes no result but by rounding"
+        if settings.lora is None:
+            advice += ", or train an adapter (`train.lora`)"
+        raise ModelError(
+            f"training ran out of memory: {advice}. The references and the last checkpoint are kept: the same command "
+            "goes on from there."
+        ) from error
 
 
 def _finished(job: Job) -> TrainSummary | None:
