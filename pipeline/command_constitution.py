@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+if TYPE_CHECKING:
+    from constitution.model import Constitution
+
 constitution_app = typer.Typer(no_args_is_help=True, help="Write, check, show and compare constitutions.")
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A constitution.", show_default=False)]
+RunFile = Annotated[Optional[Path], typer.Option("--run", metavar="RUN.yaml", help="A run that it is for.")]  # noqa: UP045
+Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
 
 
 @constitution_app.command("check")
-def check(file: File) -> None:
-    """Check a constitution: every fault at once, with file, line and column."""
-    from constitution.load import load_constitution
+def check(
+    file: File,
+    prompts: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option("--prompts", metavar="FILE", help="Prompts that its scopes should meet. Repeatable."),
+    ] = None,
+    run_file: RunFile = None,
+    name: Name = None,
+    runs: RunsFolder = Path("runs"),
+    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is a warning.")] = False,
+) -> None:
+    """Check a constitution: every fault at once, with file, line and column; then warn of what is doubtful."""
+    from constitution.load import read_constitution
+    from pipeline.console import printable
+    from pipeline.lint import lint
+
+    written = read_constitution(file)
+    linted = lint(written, prompts or [], run_file, {"name": name}, runs)
+    for line in (*_summary(file, written.constitution), *map(str, linted.findings), *linted.notes):
+        typer.echo(printable(line))
+    if strict and linted.findings:
+        raise typer.Exit(code=1)
+
+
+def _summary(file: Path, constitution: Constitution) -> Iterator[str]:
     from constitution.show import shares
 
-    constitution = load_constitution(file)
-    typer.echo(f"{file}: {len(constitution.principles)} principles, rule {constitution.aggregation.rule}")
+    yield f"{file}: {len(constitution.principles)} principles, rule {constitution.aggregation.rule}"
     share = shares(constitution)
     for principle in constitution.principles:
         measured = f"check {principle.check.type}" if principle.check else "no check: needs an llm judge"
         scope = f"prompts tagged {', '.join(principle.scope)}" if principle.scope else "every prompt"
-        typer.echo(f"  {principle.id}: {share[principle.id]:.0%} of the weight, {principle.axis}, {scope}, {measured}")
+        yield f"  {principle.id}: {share[principle.id]:.0%} of the weight, {principle.axis}, {scope}, {measured}"
 
 
 @constitution_app.command("show")

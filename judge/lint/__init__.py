@@ -1,0 +1,8 @@
+"""What is doubtful about a constitution that is valid: warnings, each with a place and a reason, none of them an error.
+
+similar.py     two principles that say nearly the same
+demands.py     two demands in one sentence
+weights.py     weights and orders that can never decide a label
+reach.py       principles that no prompt falls under, or that decided none of a run's labels
+negation.py    negative phrasing before a judge that does not follow negation
+"""
