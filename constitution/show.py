@@ -82,7 +82,7 @@ def show(written: Written) -> Shown:
 
 def shown_lines(shown: Shown) -> Iterator[str]:
     """The same for a terminal."""
-    rule = _inline(shown.aggregation.model_dump(mode="json", exclude_defaults=True, exclude={"rule"}))
+    rule = inline(shown.aggregation.model_dump(mode="json", exclude_defaults=True, exclude={"rule"}))
     yield f"{shown.name}: {plural(len(shown.principles), 'principle')}, rule {shown.aggregation.rule} {rule}".rstrip()
     yield f"  key {shown.key}"
     yield from (f"  extends {harmless(file)}" for file in shown.files[1:])
@@ -94,7 +94,7 @@ def shown_lines(shown: Shown) -> Iterator[str]:
         for name in (*MEANING, *_OTHER_FIELDS):
             if getattr(row.principle, name) not in (None, ()):
                 said = row.principle.model_dump(mode="json", include={name}, exclude_defaults=name == "check")[name]
-                yield f"  {'*' if name in MEANING else ' '} {name}: {harmless(_inline(said))}"
+                yield f"  {'*' if name in MEANING else ' '} {name}: {harmless(inline(said))}"
     yield ""
     yield LEGEND
 
@@ -127,7 +127,7 @@ def _places(spots: dict[str, Spot]) -> dict[str, str]:
     return {name if name != ITSELF else "itself": f"{s.tree.file}:{s.at.line}" for name, s in spots.items()}
 
 
-def _inline(value: Any) -> str:
+def inline(value: Any) -> str:
     """A value on one line, as YAML could say it; nothing for an empty one."""
     if isinstance(value, str):
         return value

@@ -1,7 +1,8 @@
-"""`preceptor constitution check | show | init | schema`: constitutions by themselves, without a run."""
+"""`preceptor constitution check | show | diff | init | schema`: constitutions, and what changing one does."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -10,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from constitution.model import Constitution
+    from constitution.record import Record
 
 constitution_app = typer.Typer(no_args_is_help=True, help="Write, check, show and compare constitutions.")
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A constitution.", show_default=False)]
@@ -72,6 +74,49 @@ def show(
         typer.echo(showing.show(written).model_dump_json(indent=2))
     else:
         typer.echo(printable("\n".join(showing.shown_lines(showing.show(written)))))
+
+
+@constitution_app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A constitution.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="What it is to be.", show_default=False)],
+    run_file: RunFile = None,
+    name: Name = None,
+    runs: RunsFolder = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Compare two constitutions: what changed, and what that does to a run's votes and labels. Asks no judge."""
+    from constitution.diff import diff as difference
+    from constitution.diff import diff_lines
+    from constitution.load import load_constitution
+    from pipeline.console import printable
+
+    found = difference(load_constitution(old), load_constitution(new))
+    if not as_json:
+        typer.echo(printable("\n".join([f"{old} -> {new}", *(f"  {line}" for line in diff_lines(found))])))
+    parts = dict(_effects(run_file, name, runs, old, new)) if run_file else {}
+    if as_json:
+        whole = {"diff": found.model_dump(mode="json")}
+        dumped = {part: record.model_dump(mode="json") for part, (record, _) in parts.items()}
+        typer.echo(json.dumps(whole | dumped, indent=2, ensure_ascii=False))
+        return
+    for _, lines in parts.values():
+        typer.echo(printable("\n".join(lines)))
+
+
+def _effects(
+    run_file: Path, name: str | None, runs: Path, old: Path, new: Path
+) -> Iterator[tuple[str, tuple[Record, list[str]]]]:
+    """Every part of what the exchange does to the run, with its lines."""
+    from pipeline.constitution_effects import EFFECTS
+    from pipeline.exchange import exchange
+    from pipeline.opened import opened_run
+
+    with opened_run(run_file, {"name": name}, [], runs, dry=True) as run:
+        change = exchange(run, old, new)
+        for part, effect in EFFECTS.items():
+            record = effect.measure(change)
+            yield part, (record, list(effect.lines(record)))
 
 
 @constitution_app.command("init")

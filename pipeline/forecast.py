@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import islice
 
@@ -35,27 +35,37 @@ def say_forecast(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vot
     """Say what the missing votes take, principle by principle. With `run.measure`, ask a few of them first."""
     if run.measure:
         _measure(run, judge, pairs, store)
+    for line in forecast_lines(run, judge, forecast_votes(run, judge, pairs, store)):
+        run.console.say(f"    {line}")
+
+
+def forecast_votes(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vote]) -> list[Forecast]:
+    """What the missing votes take, a row for each judge and principle. Loads tokenizers and no model."""
     encoders = lru_cache(partial(_encoder, run))
-    rows = forecast(batches(pairs, run.constitution, judge, store, None, run.retry_failed), encoders)
+    return forecast(batches(pairs, run.constitution, judge, store, None, run.retry_failed), encoders)
+
+
+def forecast_lines(run: Run, judge: Judge, rows: Sequence[Forecast]) -> Iterator[str]:
+    """The same in words, for the judges that have a model."""
     paces = read_paces(run)
     for member in (turn.judge for turn in turns(judge, run.constitution)):
         mine = [row for row in rows if row.judge == member.name]
         if mine and isinstance(member, JudgeByModel):
-            _say_rows(run, mine)
-            run.console.say(f"    {_time_of(sum(row.calls for row in mine), paces.get(member.digest))}")
+            yield from _row_lines(mine)
+            yield _time_of(sum(row.calls for row in mine), paces.get(member.digest))
 
 
-def _say_rows(run: Run, rows: list[Forecast]) -> None:
+def _row_lines(rows: list[Forecast]) -> Iterator[str]:
     total = total_of(rows)
     for row in rows if len(rows) == 1 else [*rows, total]:
         about = "" if row.exact else "about "
-        run.console.say(
-            f"    {row.principle}: {row.calls:,} calls, {about}{row.prompt_tokens:,} prompt tokens "
+        yield (
+            f"{row.principle}: {row.calls:,} calls, {about}{row.prompt_tokens:,} prompt tokens "
             f"({about}{row.distinct_tokens:,} with common beginnings counted once), "
             f"at most {row.answer_tokens:,} tokens of answers"
         )
     if not total.exact:
-        run.console.say(f"    {WHY_ABOUT}")
+        yield WHY_ABOUT
 
 
 def _time_of(calls: int, pace: Pace | None) -> str:
