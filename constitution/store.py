@@ -135,6 +135,12 @@ class Store(Generic[RecordT]):
             raise Damaged(f"the record {key} is not what was written")
         return self._type.model_validate_json(body)
 
+    def everything(self) -> dict[str, RecordT]:
+        """All records by key, in the order of their keys. Raises as `get`."""
+        with self._explained():
+            rows = self._db.execute("SELECT key, body FROM records ORDER BY key")
+            return {key: self._type.model_validate_json(body) for key, body in rows}
+
     def put(self, records: Mapping[str, RecordT]) -> None:
         """Commit a batch: after this returns, a kill -9 loses none of it. Raises StoreError if it cannot be written."""
         with self._explained(), self._transaction():

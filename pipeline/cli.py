@@ -12,6 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from constitution.errors import PreceptorError, disk_trouble
+from pipeline.command_ablate import ablate_command
 from pipeline.command_conflicts import conflicts_command
 from pipeline.command_constitution import constitution_app
 from pipeline.command_export import export_command
@@ -111,6 +112,7 @@ app.command("import")(import_command)
 app.command("export")(export_command)
 app.command("trace")(trace_command)
 app.command("conflicts")(conflicts_command)
+app.command("ablate")(ablate_command)
 
 
 @app.command("calibrate")

@@ -64,6 +64,10 @@ class RunFolder:
         self.metrics = root / "metrics.jsonl"
         self.behaviour = root / "60-behaviour.json"
         self.comparisons = root / "60-comparisons.jsonl"
+        self.retrained = root / "70-ablation.sqlite"
+        self.ablation = root / "70-ablation.json"
+        self.ablation_page = root / "70-ablation.html"
+        self.ablation_table = root / "70-ablation.csv"
         self.report = root / "90-report.html"
         self._stamps = root / ".stamps"
 

@@ -16,6 +16,7 @@ from judge.calibration import calibration_lines
 from judge.comparison import Comparison
 from judge.records import Label, Vote
 from judge.verified import check_constitution
+from pipeline.ablation_report import read_ablation
 from pipeline.context import Run
 from pipeline.judged import read_behaviour, read_metrics
 from pipeline.resolved import resolved, versions
@@ -32,7 +33,8 @@ def _inputs(run: Run) -> dict[str, str]:
     """What the other stages left; a stage that was done again without changing its files changes only its times."""
     folder = run.folder
     files = [folder.pairs, folder.pair_counts, folder.vote_counts, folder.labels, folder.training, folder.metrics]
-    files += [folder.behaviour, folder.comparisons] + ([folder.agreement] if folder.agreement.exists() else [])
+    files += [folder.behaviour, folder.comparisons]
+    files += [path for path in (folder.agreement, folder.ablation) if path.exists()]
     return {
         "constitution": digest("shown", constitution=run.constitution.model_dump(mode="json")),
         **{path.name: file_digest(path) for path in files},
@@ -61,6 +63,7 @@ def report_data(run: Run) -> ReportData:
         second_opinion=_second_opinion(comparison),
         pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
         answers=tuple(_answers(run)),
+        ablation=read_ablation(run),
         notes=(*_training_warnings(run), *(line.strip() for line in calibration_lines(run.calibration))),
     )
 

@@ -11,6 +11,7 @@ from generate.pairs import PairCounts
 from generate.records import Pair, Prompt, Response
 from judge.agreement import Agreement
 from judge.records import Label, Vote
+from reports.ablation.records import AblationReport
 from reports.behaviour import BehaviourTable
 from reports.conflicts import ConflictMap
 from reports.labels import LabelStatistics
@@ -116,5 +117,7 @@ class ReportData(Record):
     """Pairs with their votes; the page shows the first few, the JSON twin all of them."""
     answers: tuple[HeldOutAnswers, ...] = ()
     """Held-out answers; the page shows the first few, the JSON twin all of them."""
+    ablation: AblationReport | None = None
+    """What retraining without each principle did, if `preceptor ablate` was run on this policy."""
     notes: tuple[str, ...] = ()
     """Warnings that a reader must see."""

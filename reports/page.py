@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,10 @@ from constitution.model import Constitution
 from judge.agreement import verdict_on
 from judge.records import Vote
 from reports import figures, text
+from reports.ablation.picture import matrices
+from reports.ablation.records import AblationReport
+from reports.ablation.words import cell_sentence, control_sentence, found_cells
+from reports.ablation.words import headline as ablation_headline
 from reports.behaviour import BehaviourTable, PrincipleRow
 from reports.conflict_figure import conflict_figure
 from reports.conflict_words import same_sentence, winner
@@ -63,12 +67,39 @@ def render(data: ReportData) -> str:
         replaced=any(row.replaced is not None for row in data.conflicts.principles),
         couples_by_topic=COUPLES_BY_TOPIC,
         headline=headline(data.behaviour),
+        ablation=ablation_section(data.ablation) if data.ablation else None,
         groups=outcome_groups(data.behaviour),
         pairs=shown_pairs(data),
         answers=data.answers[:ANSWERS_SHOWN],
         better_than_chance=better_than_chance(data),
         config=json.dumps(data.config, indent=2, ensure_ascii=False, sort_keys=False),
     )
+
+
+class AblationSection(NamedTuple):
+    """What the report shows of an ablation; its own page has the rest."""
+
+    headline: str
+    found: list[str]
+    controls: list[str]
+    notes: tuple[str, ...]
+    pictures: list[Markup]
+
+
+def ablation_section(report: AblationReport) -> AblationSection:
+    """The matrix of the held-out margins, and what was found in it."""
+    return AblationSection(
+        ablation_headline(report),
+        [cell_sentence(cell, report.behaviours) for cell in found_cells(report)],
+        [control_sentence(report, kind) for kind in ("sham", "duplicate")],
+        report.notes,
+        drawn(matrices(report)),
+    )
+
+
+def drawn(pictures: Sequence[str]) -> list[Markup]:
+    """Pictures of ours, ready for a page."""
+    return [Markup(svg) for svg in pictures]  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
 
 
 def outcome_groups(table: BehaviourTable) -> list[Group]:

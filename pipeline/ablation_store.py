@@ -1,0 +1,28 @@
+"""What was retrained in this run: for whoever compares a prediction with it. Loads no model and needs no torch."""
+
+from __future__ import annotations
+
+import json
+
+from constitution.store import Store
+from pipeline.context import Run
+from reports.ablation.records import Retrained
+
+
+def training_inputs(run: Run) -> str | None:
+    """Digest of everything that determined the run's own training; None before there is one."""
+    if not run.folder.training.exists():
+        return None
+    return str(json.loads(run.folder.training.read_text(encoding="utf-8"))["inputs"])
+
+
+def read_retrained(run: Run) -> list[Retrained]:
+    """Every retraining of the policy that the run has now, in a stable order; none of an earlier one.
+
+    A label set has one entry a seed, and so have two label sets that give the same labels.
+    """
+    if not run.folder.retrained.exists():
+        return []
+    with Store(run.folder.retrained, Retrained) as store:
+        found = store.everything().values()
+    return [one for one in found if one.inputs == training_inputs(run) and not one.sampled]
