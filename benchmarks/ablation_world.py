@@ -32,8 +32,8 @@ from reports.statistics import Values
 
 WEIGHTS = {"wanted": 2.0, "twin-a": 1.0, "twin-b": 1.0, "idle": 1.0}
 GAINS = {"wanted": 1.0, "twin-a": 1.0, "twin-b": 1.0, "idle": 0.0}
-TRAINED, HELD_OUT = 60, 30
-DISTURBED, NOISE = 0.03, 0.1
+TRAINED, HELD_OUT = 60, 120
+DISTURBED, NOISE = 0.01, 0.1
 """Standard deviation of theta between retrainings of one label set, and of h between pairs beyond theta."""
 SETTINGS = BehaviourSettings(resamples=500)
 
