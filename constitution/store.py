@@ -138,8 +138,8 @@ class Store(Generic[RecordT]):
     def everything(self) -> dict[str, RecordT]:
         """All records by key, in the order of their keys. Raises as `get`."""
         with self._explained():
-            rows = self._db.execute("SELECT key, body FROM records ORDER BY key")
-            return {key: self._type.model_validate_json(body) for key, body in rows}
+            rows = self._open.execute("SELECT key, CAST(body AS BLOB), crc FROM records ORDER BY key")
+            return {key: self._record(key, body, crc) for key, body, crc in rows}
 
     def put(self, records: Mapping[str, RecordT]) -> None:
         """Commit a batch: after this returns, a kill -9 loses none of it. Raises StoreError if it cannot be written."""

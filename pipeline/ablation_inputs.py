@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from constitution.errors import DataError
-from constitution.files import read_records
-from generate.records import Pair
+from constitution.read_json import read_json
 from judge.label_sets import training_labels
 from judge.records import Label
-from pipeline.ablation_store import training_inputs
 from pipeline.context import Run
+from pipeline.judged import read_labelled
+from pipeline.stage import check_made
 from pipeline.stage_train import training_pairs
 from reports.ablation.plan import Variant
 from train.records import TrainPair
@@ -46,31 +45,19 @@ class Material(NamedTuple):
 
 def material(run: Run) -> Material:
     """Raises DataError if the run is not trained, or its labels are of another constitution than it has now."""
-    folder = run.folder
-    for path, stage in ((folder.pairs, "generate"), (folder.labels, "label"), (folder.training, "train")):
-        if not path.exists():
-            raise DataError(
-                f"`ablate` reads {path.name}, which `{stage}` makes: run `preceptor {stage}` with this run file first"
-            )
-    labels = read_records(folder.labels, Label)
-    if any(label.constitution != run.constitution.key for label in labels[:1]):
-        raise DataError(
-            f"{folder.labels}: labels of another constitution than `{run.config.constitution}` is now: run "
-            "`preceptor run` with this run file first, so that there is a policy of this one to compare with"
-        )
-    summary = json.loads(folder.training.read_text(encoding="utf-8"))
-    inputs = training_inputs(run)
-    assert inputs is not None
-    pairs = training_pairs(read_records(folder.pairs, Pair), labels)
-    trained = {pair.key for pair in pairs}
+    pairs, labels, _ = read_labelled(run, "ablate")
+    check_made([run.folder.training], "ablate", "train")
+    summary = read_json(run.folder.training)
+    items = training_pairs(pairs, labels)
+    trained = {pair.key for pair in items}
     return Material(
-        inputs=inputs,
+        inputs=summary["inputs"],
         steps=summary["kept_step"],
         processes=summary["processes"],
         margin=(summary["heldout"] or {}).get("margin"),
         heldout=summary["heldout_pairs"],
         left_out=sum(summary["left_out"].values()),
-        pairs=pairs,
+        pairs=items,
         labels={label.pair_key: label for label in labels if label.pair_key in trained},
         undecided=[label for label in labels if label.reason in NEVER_CHOSEN],
     )

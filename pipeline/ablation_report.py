@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from constitution.files import write_atomically, write_json
+from constitution.read_json import read_record
 from pipeline.ablation_answers import AnswerPlan
 from pipeline.ablation_inputs import Material
 from pipeline.ablation_store import training_inputs
@@ -88,5 +89,5 @@ def read_ablation(run: Run) -> AblationReport | None:
     """The report that is there, if it is of the policy that the run has now."""
     if not run.folder.ablation.exists():
         return None
-    report = AblationReport.model_validate_json(run.folder.ablation.read_text(encoding="utf-8"))
+    report = read_record(run.folder.ablation, AblationReport)
     return report if report.inputs == training_inputs(run) else None

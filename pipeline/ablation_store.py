@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from constitution.read_json import read_json
 from constitution.store import Store
 from pipeline.context import Run
 from reports.ablation.records import Retrained
@@ -13,7 +12,7 @@ def training_inputs(run: Run) -> str | None:
     """Digest of everything that determined the run's own training; None before there is one."""
     if not run.folder.training.exists():
         return None
-    return str(json.loads(run.folder.training.read_text(encoding="utf-8"))["inputs"])
+    return str(read_json(run.folder.training)["inputs"])
 
 
 def read_retrained(run: Run) -> list[Retrained]:

@@ -221,11 +221,11 @@ def test_mistakes_are_named_and_cost_nothing(trained: Path, tmp_path: Path) -> N
         ablate(folder, PLAIN._replace(without=("few-vowel+short",)))
     with pytest.raises(DataError, match=r"trained with other labels or settings .* run `preceptor train`"):
         ablate(folder, settings=("train.learning_rate=0.02",))
-    edit(folder / "constitution.yaml", "weight: 2", "weight: 5")
-    with pytest.raises(DataError, match="labels of another constitution"):
-        ablate(folder)
-    (folder / "runs/tiny/50-training.json").unlink()
+    (folder / "runs/tiny/50-training.json").rename(tmp_path / "training.json")
     with pytest.raises(DataError, match="run `preceptor train`"):
+        ablate(folder)
+    edit(folder / "constitution.yaml", "weight: 2", "weight: 5")
+    with pytest.raises(DataError, match="labels were made under another constitution"):
         ablate(folder)
 
 
