@@ -36,13 +36,19 @@ def can_tap(trainee: Trainee) -> bool:
     return trainee.layout == "shared" and can_fuse(trainee.policy)
 
 
-def pair_gradients(trainee: Trainee, pairs: Sequence[TokenPair], coordinates: Coordinates) -> PairGradients:
-    """With the policy as it is; the weights' grads are left alone."""
+def pair_gradients(
+    trainee: Trainee, pairs: Sequence[TokenPair], coordinates: Coordinates, averaged: bool
+) -> PairGradients:
+    """With the policy as it is; the weights' grads are left alone.
+
+    `averaged`: h per token (of the losses that have it so), else log pi(a) - log pi(b) less the reference's, in nats a
+    sequence; of a single answer, its own.
+    """
     places = {tokens.pair.key: place for place, tokens in enumerate(pairs)}
     h_B = torch.zeros(len(pairs), dtype=torch.float64)
     gradients_B_C = torch.zeros(len(pairs), coordinates.total)
     for rows in _rows(trainee, pairs):
-        found = _of_row(trainee, rows, coordinates)
+        found = _of_row(trainee, rows, coordinates, averaged)
         there = [places[tokens.pair.key] for tokens in rows.pairs]
         h_B[there], gradients_B_C[there] = found.h_B, found.gradients_B_C
     return PairGradients(h_B, gradients_B_C)
@@ -54,9 +60,15 @@ def _rows(trainee: Trainee, pairs: Sequence[TokenPair]) -> list[Rows]:
     return [row for tokens in pairs for row in turns_of(trainee, [tokens]).rows]
 
 
-def _of_row(trainee: Trainee, rows: Rows, coordinates: Coordinates) -> PairGradients:
+def _of_row(trainee: Trainee, rows: Rows, coordinates: Coordinates, averaged: bool) -> PairGradients:
     weights = trained_parameters(trainee.policy)
-    h_B = margins(forward(trainee, rows).scores, trainee.loss.averaged)
+    scores = forward(trainee, rows).scores
+    # A single answer has no second one, and its reference for it is not a number.
+    alone_B = rows.lengths_B_2[:, 1] == 0
+    kept_B_2 = torch.where(
+        alone_B[:, None] & torch.tensor([False, True], device=alone_B.device), 0.0, scores.scores_B_2
+    )
+    h_B = margins(scores._replace(scores_B_2=kept_B_2), averaged)
     if can_tap(trainee):
         with tapped(Tap(coordinates.where(weights), coordinates.total, rows)) as tap:
             torch.autograd.grad(h_B.sum(), list(weights.values()))

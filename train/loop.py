@@ -139,6 +139,8 @@ def run_steps(session: Session, progress: Progress) -> Place:
             save_checkpoint(job.out, place, learner)
         progress(Tick("training", step, session.steps, f"loss {standing.last.loss:.4f}"))
     restore_best(learner)
+    if recorder and place.standing.best:
+        recorder.snapshot(place.standing.best.step, wanted=True)
     return place
 
 

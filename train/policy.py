@@ -135,6 +135,9 @@ def attach_adapter(policy: Policy, lora: LoraSettings, seed: int) -> Policy:
     except ValueError as error:
         raise ModelError(f"train.lora: the adapter does not fit the model: {error}") from error
     assert not policy.head.weight.requires_grad
+    if lora.freeze_a:
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(weight.requires_grad and ".lora_A." not in name)
     return policy._replace(model=model.eval())
 
 

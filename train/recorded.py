@@ -13,14 +13,17 @@ import torch
 from torch import Tensor
 
 from constitution.errors import DataError
-from train.recording import RecordingHead, StepRecord, read_head
+from train.recording import COORDINATES, RecordingHead, StepRecord, read_head
 
 
 class Recorded(NamedTuple):
-    """A whole recording, its steps in their order."""
+    """A whole recording, its steps in their order; `stand_for_C` says for how many of the trained numbers each
+    coordinate stands, `kept` after which of the steps there are copies of the weights."""
 
     head: RecordingHead
     steps: list[StepRecord]
+    stand_for_C: Tensor
+    kept: list[int]
 
 
 def read_recording(folder: Path, inputs: str, steps: int) -> Recorded:
@@ -36,19 +39,25 @@ def read_recording(folder: Path, inputs: str, steps: int) -> Recorded:
         )
     if head.inputs != inputs:
         raise DataError(f"{folder}: the recording is of another training than the policy; run stage `train` again")
-    return Recorded(head, [read_step(folder, step) for step in range(1, steps + 1)])
+    kept = sorted(int(path.stem.removeprefix("weights-")) for path in folder.glob("weights-*.safetensors"))
+    return Recorded(
+        head,
+        [read_step(folder, step) for step in range(1, steps + 1)],
+        load_tensors(folder / COORDINATES)["stand_for_C"],
+        [done for done in kept if done <= steps],
+    )
 
 
 def read_step(folder: Path, step: int) -> StepRecord:
     """Step `step`, counted from 1. Raises DataError if it cannot be read."""
-    found = _load(folder / f"step-{step:05d}.safetensors")
+    found = load_tensors(folder / f"step-{step:05d}.safetensors")
     norm, rate = found["values"].tolist()
     return StepRecord(found["pairs_B"].long(), found["h_B"], found["pull_B"], found["gradients_B_C"], norm, rate)
 
 
 def read_weights(folder: Path, step: int) -> Mapping[str, Tensor]:
     """The trained weights after `step` steps, by name. Raises DataError if they were not kept or cannot be read."""
-    return _load(folder / f"weights-{step:05d}.safetensors")
+    return load_tensors(folder / f"weights-{step:05d}.safetensors")
 
 
 def put_weights(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
@@ -59,7 +68,8 @@ def put_weights(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> 
             weight.copy_(values[name])
 
 
-def _load(path: Path) -> dict[str, Tensor]:
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The file's tensors by name. Raises DataError if it cannot be read."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -5,6 +5,7 @@ Recording changes nothing: the weights are those of a run without it, bit for bi
     recording.json              what it belongs to: RecordingHead
     step-00001.safetensors      one a step: `pairs_B` (place in `RecordingHead.pairs`), `h_B`, `pull_B`,
                                 `gradients_B_C`, `values` = [norm of the whole gradient before clipping, learning rate]
+    coordinates.safetensors     `stand_for_C`: how many of the trained numbers each coordinate stands for
     weights-00000.safetensors   the trained weights after so many steps: at the start, at the end, evenly between
 
 A step that is done again after a crash writes its file again, with the same bytes.
@@ -34,7 +35,7 @@ from train.rows import Rows
 from train.session import Session
 from train.tap import Tap, tapped
 
-HEAD = "recording.json"
+HEAD, COORDINATES = "recording.json", "coordinates.safetensors"
 BYTES = 4
 
 
@@ -49,6 +50,8 @@ class RecordingHead(Record):
     """Steps planned."""
     coordinates: int
     """Numbers of the trained weights that the gradients are kept at."""
+    coordinates_asked: int
+    """The number from which `choose_coordinates` came to these."""
     parameters: int
     """Numbers that are trained."""
     seed: int
@@ -90,7 +93,8 @@ class Recorder:
         weights = trained_parameters(session.trainee.policy)
         entries = session.job.settings.epochs * len(session.parts.train)
         room = int(settings.gib * 2**30) // BYTES // max(1, entries)
-        self.coordinates = choose_coordinates(weights, max(1, min(settings.coordinates, room)), session.job.seed)
+        self._asked = max(1, min(settings.coordinates, room))
+        self.coordinates = choose_coordinates(weights, self._asked, session.job.seed)
         self._places = {tokens.pair.key: place for place, tokens in enumerate(session.parts.train)}
         self._taken: list[Tensor] = []
         self._begin(session, sum(weight.numel() for weight in weights.values()))
@@ -102,6 +106,7 @@ class Recorder:
             pairs=tuple(self._places),
             steps=session.steps,
             coordinates=self.coordinates.total,
+            coordinates_asked=self._asked,
             parameters=parameters,
             seed=session.job.seed,
             snapshots=tuple(sorted({round(index * session.steps / kept) for index in range(kept + 1)})),
@@ -113,6 +118,7 @@ class Recorder:
             self.folder.mkdir(parents=True, exist_ok=True)
             for old in self.folder.glob("*.safetensors"):
                 old.unlink()
+            save_tensors({"stand_for_C": self.coordinates.stand_for_C}, self.folder / COORDINATES)
             write_atomically(self.folder / HEAD, head.model_dump_json(indent=2) + "\n")
 
     def around(self, rows: Rows) -> AbstractContextManager[object]:
@@ -133,10 +139,9 @@ class Recorder:
         if taken and bool((pull_B != 0).all()):
             return torch.cat(taken) / pull_B[:, None].float()
         # Without a tap, or where some pair pulls exactly nothing, nothing of its gradient can be seen in the sum.
-        pairs = [tokens for tokens in self.session.parts.train if tokens.pair.key in {p.key for p in moved.pairs}]
-        by_key = {tokens.pair.key: tokens for tokens in pairs}
-        these = [by_key[pair.key] for pair in moved.pairs]
-        return pair_gradients(self.session.trainee, these, self.coordinates).gradients_B_C
+        trainee, train = self.session.trainee, self.session.parts.train
+        these = [train[self._places[pair.key]] for pair in moved.pairs]
+        return pair_gradients(trainee, these, self.coordinates, trainee.loss.averaged).gradients_B_C
 
     def pulls(self, moved: Moved) -> Tensor:
         """dL/dh [B] of the step's mean loss."""
@@ -153,18 +158,19 @@ class Recorder:
             "gradients_B_C": gradients_B_C,
             "values": torch.tensor([norm, rate], dtype=torch.float64),
         }
-        _save(tensors, self.folder / f"step-{done:05d}.safetensors")
+        save_tensors(tensors, self.folder / f"step-{done:05d}.safetensors")
         self.snapshot(done)
 
-    def snapshot(self, done: int) -> None:
-        """Write the weights after `done` steps, if they are to be kept."""
-        if done in self.head.snapshots:
+    def snapshot(self, done: int, wanted: bool = False) -> None:
+        """Write the weights after `done` steps, if they are `wanted` or among those to be kept."""
+        if wanted or done in self.head.snapshots:
             weights = trained_parameters(self.session.trainee.policy)
             tensors = {name: weight.detach().contiguous() for name, weight in weights.items()}
-            _save(tensors, self.folder / f"weights-{done:05d}.safetensors")
+            save_tensors(tensors, self.folder / f"weights-{done:05d}.safetensors")
 
 
-def _save(tensors: dict[str, Tensor], path: Path) -> None:
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write a safetensors file, whole or not at all."""
     from safetensors.torch import save_file
 
     with replacing(path) as stream:

@@ -50,6 +50,10 @@ class LoraSettings(Record):
     """Adapt only this many of the uppermost layers; all when omitted."""
     layers: LayerRange | None = None
     """Adapt only these layers, in the place of `upper_layers`."""
+    freeze_a: bool = False
+    """Train the second factor of each adapter only (LoRA-FA: Zhang et al. 2023, arXiv 2308.03303). Half the numbers;
+    the model is then linear in what is trained, and `preceptor whatif` predicts such a run better. It wants a
+    higher learning rate."""
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:
@@ -70,7 +74,7 @@ class EarlyStop(Record):
 class TraceSettings(Record):
     """What a training leaves for the trace: `preceptor trace` and `preceptor whatif` read it. It changes no weight."""
 
-    coordinates: int = Field(default=65_536, gt=0)
+    coordinates: int = Field(default=131_072, gt=0)
     """At how many of the trained numbers every pair's gradient is kept; more make estimates sharper and the recording
     larger (4 bytes a pair, epoch and coordinate)."""
     snapshots: int = Field(default=8, gt=0)
