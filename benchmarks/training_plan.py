@@ -25,6 +25,10 @@ class Plan(Record):
     """Passes over the pairs."""
     pairs_per_step: int = 4
     """Pairs in one optimizer step. With 8, tuned TRL needs 18 GB, and slows down where that is short."""
+    lora: LoraSettings = LoraSettings(r=16, alpha=32.0)
+    """The adapter."""
+    learning_rate: float = 2e-4
+    """AdamW's peak."""
     threads: int = 2
     """Of every process."""
 
@@ -33,7 +37,8 @@ class Plan(Record):
         return TrainSettings(
             loss="dpo",
             beta=0.1,
-            lora=LoraSettings(r=16, alpha=32.0),
+            lora=self.lora,
+            learning_rate=self.learning_rate,
             epochs=self.epochs,
             pairs_per_step=self.pairs_per_step,
             heldout_fraction=0.0,

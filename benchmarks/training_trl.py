@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from benchmarks.training_plan import SEED, Plan, Side
-from train.policy import attach_adapter, load_reference, trained_parameters
+from train.policy import adapted_layers, attach_adapter, load_reference, trained_parameters
 
 DEFAULT: dict[str, Any] = {}
 TUNED: dict[str, Any] = {
@@ -40,6 +40,7 @@ def make_trainer(plan: Plan, side: Side, out: Path) -> Any:
         r=settings.lora.r,
         lora_alpha=settings.lora.alpha,
         target_modules=list(settings.lora.target_modules),
+        layers_to_transform=adapted_layers(reference, settings.lora),
         lora_dropout=0.0,
         task_type="CAUSAL_LM",
     )
@@ -92,6 +93,8 @@ def _start_alike(plan: Plan, model: Any) -> None:
     """The adapter's weights as ours start."""
     settings = plan.settings()
     assert settings.lora
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(weight.requires_grad and not (settings.lora.freeze_a and ".lora_A." in name))
     ours = trained_parameters(attach_adapter(load_reference(plan.model, settings), settings.lora, SEED))
     theirs = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     assert set(ours) == set(theirs)

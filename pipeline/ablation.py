@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from constitution.errors import DataError
 from constitution.progress import Tick
 from constitution.store import Store
 from judge.label_sets import LabelSet, labels_digest
@@ -18,6 +17,7 @@ from pipeline.ablation_answers import AnswerPlan, answers_of, remove_copies
 from pipeline.ablation_inputs import Material, wanted_labels
 from pipeline.context import Run
 from pipeline.singles import read_singles
+from pipeline.trained_session import trained_session
 from reports.ablation.plan import Plan
 from reports.ablation.records import Retrained, retrained_key
 
@@ -66,9 +66,11 @@ def retrain(
     done = stored(run, wanted)
     missing = list({task.key: task for task in wanted if task.key not in done}.values())
     if missing:
+        from train.retrain import Retrainer
+
         run.close_engines()
         remove_copies(run)
-        again = _retrainer(run, found)
+        again = Retrainer(trained_session(run, found))
         singles = {single.key: single.p for single in read_singles(run, found.pairs)}
         with Store(run.folder.retrained, Retrained) as store:
             progress = _Progress(run, missing)
@@ -79,30 +81,6 @@ def retrain(
                 store.put({result.key: result, alone.key: alone})
                 done[task.key] = result
     return {(task.name, task.seed): done[task.key] for task in wanted}
-
-
-def _retrainer(run: Run, found: Material) -> Retrainer:
-    """The model loaded and ready. Raises DataError where the run's policy was trained on something else."""
-    from train.reference import ReferenceLogps
-    from train.retrain import Retrainer
-    from train.session import Job, prepare
-
-    job = Job(
-        [*found.pairs, *read_singles(run, found.pairs)],
-        run.reference,
-        run.config.train,
-        run.config.seed,
-        run.folder.policy,
-        run.folder.metrics,
-    )
-    if job.inputs != found.inputs:
-        raise DataError(
-            f"{run.folder.training}: the policy was trained with other labels or settings than the run has now: run "
-            "`preceptor train` with this run file first"
-        )
-    run.console.say(f"  loading {run.reference.name}")
-    with Store(run.folder.references, ReferenceLogps) as references:
-        return Retrainer(prepare(job, references, run.console.tick))
 
 
 class _Progress:

@@ -18,6 +18,7 @@ from pipeline.command_constitution import constitution_app
 from pipeline.command_export import export_command
 from pipeline.command_import import import_command
 from pipeline.command_trace import trace_command
+from pipeline.command_whatif import whatif_command
 from pipeline.workers import check_command, help_training, is_helper, joined
 
 app = typer.Typer(
@@ -113,6 +114,7 @@ app.command("export")(export_command)
 app.command("trace")(trace_command)
 app.command("conflicts")(conflicts_command)
 app.command("ablate")(ablate_command)
+app.command("whatif")(whatif_command)
 
 
 @app.command("calibrate")

@@ -1,4 +1,5 @@
-"""`preceptor trace RUN.yaml --principle ID | --pair KEY`: from a principle to what moved, from a label to its votes.
+"""`preceptor trace RUN.yaml --principle ID | --pair KEY | --behaviour ID | --response FILE`: from a principle to what
+moved, from a label to its votes, from a behaviour or an answer to the principles and pairs that moved it.
 
 Each thread is a function that reads what the run's stages left and returns a record and its lines: see `THREADS`.
 """
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 KEYS_LISTED = 5
 PrincipleId = Annotated[Optional[str], typer.Option(metavar="ID", help="A principle of the constitution.")]  # noqa: UP045
 PairKey = Annotated[Optional[str], typer.Option(metavar="KEY", help="A pair's key, or how it begins.")]  # noqa: UP045
+BehaviourId = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="ID", help="A principle: who moved its margin on the held-out pairs."),
+]
+ResponseFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help='Who made this answer likelier: JSON, {"prompt": ..., "response": ...}.'),
+]
 JsonFile = Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Also write it as JSON.")]  # noqa: UP045
 Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
 Judge = Annotated[Optional[str], typer.Option(help="The entry of `judges` that labelled the run.")]  # noqa: UP045
@@ -35,16 +44,23 @@ def trace_command(
     run_file: Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.", show_default=False)],
     principle: PrincipleId = None,
     pair: PairKey = None,
+    behaviour: BehaviourId = None,
+    response: ResponseFile = None,
     json_file: JsonFile = None,
     name: Name = None,
     judge: Judge = None,
     settings: Settings = None,
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
 ) -> None:
-    """Follow a principle to the labels that it decides and to what moved, or a pair from its votes to its label."""
+    """Follow a principle to what moved, a pair to its label, a behaviour or an answer to who moved it."""
     run_trace(
         run_file,
-        {"principle": principle, "pair": pair},
+        {
+            "principle": principle,
+            "pair": pair,
+            "behaviour": behaviour,
+            "response": None if response is None else str(response),
+        },
         {"name": name, "judge": judge},
         settings or [],
         runs,
@@ -60,7 +76,8 @@ def run_trace(
     runs: Path,
     json_file: Path | None = None,
 ) -> None:
-    """Follow the one thread that is `asked` for, by its name in THREADS. Reads the run folder, writes nothing there.
+    """Follow the one thread that is `asked` for, by its name in THREADS. What needs the model is kept beside the run's
+    recording; nothing else is written in the run folder.
 
     Raises ConfigError unless exactly one is, DataError where the run has not what it takes.
     """
@@ -68,7 +85,7 @@ def run_trace(
     from pipeline.opened import opened_run
 
     thread, what = _only(asked)
-    with opened_run(path, flags, settings, runs, dry=True) as run:
+    with opened_run(path, flags, settings, runs, dry=thread not in GRADIENT_THREADS) as run:
         traced = THREADS[thread](run, what)
         for line in traced.lines:
             run.console.say(line)
@@ -125,7 +142,29 @@ def _pair_thread(run: Run, begins: str) -> Traced:
     return Traced(found, pair_lines(found))
 
 
-THREADS: dict[str, Callable[[Run, str], Traced]] = {"principle": _principle_thread, "pair": _pair_thread}
+def _behaviour_thread(run: Run, principle: str) -> Traced:
+    from pipeline.trace_moved import behaviour_moved
+    from reports.trace.words import moved_lines
+
+    found = behaviour_moved(run, principle)
+    return Traced(found, moved_lines(found))
+
+
+def _response_thread(run: Run, file: str) -> Traced:
+    from pipeline.trace_moved import response_moved
+    from reports.trace.words import moved_lines
+
+    found = response_moved(run, Path(file))
+    return Traced(found, moved_lines(found))
+
+
+GRADIENT_THREADS = {"behaviour", "response"}
+THREADS: dict[str, Callable[[Run, str], Traced]] = {
+    "principle": _principle_thread,
+    "pair": _pair_thread,
+    "behaviour": _behaviour_thread,
+    "response": _response_thread,
+}
 """By the option's name."""
 
 

@@ -23,17 +23,23 @@ from train.tokens import TokenPair
 
 
 class Along(NamedTuple):
-    """log pi(a) - log pi(b) less the reference's (of a single answer, its own), in nats a sequence, and its gradient:
-    after each of `steps` steps."""
+    """h and dh after each of `steps` steps."""
 
     steps: list[int]
     found: list[PairGradients]
 
 
 def along(
-    session: Session, recorded: Recorded, folder: Path, pairs: Sequence[TokenPair], steps: Sequence[int], what: Progress
+    session: Session,
+    recorded: Recorded,
+    folder: Path,
+    pairs: Sequence[TokenPair],
+    steps: Sequence[int],
+    what: Progress,
+    *,
+    averaged: bool,
 ) -> Along:
-    """With the recorded weights put into the session's policy, one after the other."""
+    """With the recorded weights put into the session's policy, one after the other; `averaged` as in pair_gradients."""
     weights = trained_parameters(session.trainee.policy)
     coordinates = choose_coordinates(weights, recorded.head.coordinates_asked, recorded.head.seed)
     assert coordinates.total == recorded.head.coordinates, "coordinates of another training"
@@ -41,7 +47,7 @@ def along(
     for count, done in enumerate(steps):
         what(Tick("following the run (kept weights)", count, len(steps)))
         put_weights(weights, read_weights(folder, done))
-        found.append(pair_gradients(session.trainee, pairs, coordinates, averaged=False))
+        found.append(pair_gradients(session.trainee, pairs, coordinates, averaged))
     what(Tick("following the run (kept weights)", len(steps), len(steps)))
     return Along(list(steps), found)
 

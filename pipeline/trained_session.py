@@ -1,0 +1,32 @@
+"""The run's training, its model loaded and not yet trained: what retraining and following the run start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constitution.errors import DataError
+from constitution.store import Store
+from pipeline.ablation_inputs import Material
+from pipeline.context import Run
+from pipeline.singles import read_singles
+
+if TYPE_CHECKING:
+    from train.records import TrainItem
+    from train.session import Session
+
+
+def trained_session(run: Run, found: Material) -> Session:
+    """Raises DataError where the run's policy was trained on something else."""
+    from train.reference import ReferenceLogps
+    from train.session import Job, prepare
+
+    items: list[TrainItem] = [*found.pairs, *read_singles(run, found.pairs)]
+    job = Job(items, run.reference, run.config.train, run.config.seed, run.folder.policy, run.folder.metrics)
+    if job.inputs != found.inputs:
+        raise DataError(
+            f"{run.folder.training}: the policy was trained with other labels or settings than the run has now: run "
+            "`preceptor train` with this run file first"
+        )
+    run.console.say(f"  loading {run.reference.name}")
+    with Store(run.folder.references, ReferenceLogps) as references:
+        return prepare(job, references, run.console.tick)

@@ -1,0 +1,122 @@
+"""What an edited constitution would have trained, from the recorded run alone: `predict`.
+
+The run is played again with the new labels (replay.py), and the margins of the held-out pairs follow the weights to
+first order. Where principles were really left out (an ablation's retrainings), each prediction is corrected by what the
+replay missed there: the sum of those differences, for every principle in proportion to how much of its weight is gone.
+
+Shapes: N pairs trained on, J held-out pairs, K principles, C coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from constitution.record import Record
+from reports.statistics import Interval, paired_bootstrap
+from reports.trace.replay import LabelSet, Recording, replay
+from train.gradients import PairGradients
+
+RESAMPLES = 2000
+
+
+class HeldOut(NamedTuple):
+    """The held-out pairs of the run: key and prompt of each, what the principles think of it (2 p_k - 1, NaN where one
+    has no opinion), and h with its gradient at the run's last weights."""
+
+    keys: list[str]
+    prompts: list[str]
+    principles: list[str]
+    lean_J_K: Tensor
+    seen: PairGradients
+
+
+class Missed(NamedTuple):
+    """By principle left out: what the retraining without it gave beyond the prediction, of every held-out pair [J]."""
+
+    by_principle: Mapping[str, Tensor]
+
+
+class Predicted(Record):
+    """One behaviour under the edited constitution: the mean of (2 p_k - 1) h over the held-out pairs that principle k
+    has an opinion on, in the units of h (docs/training.md)."""
+
+    principle: str
+    """Its id."""
+    now: Interval
+    """Of the run as it is."""
+    then: float
+    """Predicted."""
+    change: Interval
+    """Then less now, paired by prompt. The interval is of the prompts, not of the prediction's own error: see the
+    fidelity."""
+    pairs: int
+    """Held-out pairs."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the interval of the change leaves 0 out."""
+        return self.change.low is not None and (self.change.low > 0 or (self.change.high or 0.0) < 0)
+
+
+def margins_after(played: Recording, heldout: HeldOut, labels: LabelSet) -> Tensor:
+    """The held-out pairs' predicted margins [J]."""
+    away_C = replay(played, labels)
+    return heldout.seen.h_B + (heldout.seen.gradients_B_C @ (away_C * played.stand_for_C)).double()
+
+
+def corrected(margins_J: Tensor, missed: Missed, gone: Mapping[str, float]) -> Tensor:
+    """With what the replay missed of each principle, times the part of its weight that is `gone`."""
+    parts = [part * missed.by_principle[i] for i, part in gone.items() if i in missed.by_principle]
+    return margins_J + sum(parts, torch.zeros_like(margins_J))
+
+
+def behaviours(heldout: HeldOut, margins_J: Tensor) -> dict[str, float]:
+    """Every principle's mean margin, over prompts."""
+    return {
+        principle: float(by_prompt(heldout, column, margins_J).mean())
+        for column, principle in enumerate(heldout.principles)
+        if not heldout.lean_J_K[:, column].isnan().all()
+    }
+
+
+def predict(heldout: HeldOut, margins_J: Tensor, seed: int) -> list[Predicted]:
+    """Every behaviour under predicted margins, against the run as it is."""
+    found = []
+    for column, principle in enumerate(heldout.principles):
+        if heldout.lean_J_K[:, column].isnan().all():
+            continue
+        now_P, then_P = (by_prompt(heldout, column, values) for values in (heldout.seen.h_B, margins_J))
+        found.append(
+            Predicted(
+                principle=principle,
+                now=paired_bootstrap(now_P, RESAMPLES, 0.95, seed),
+                then=float(then_P.mean()),
+                change=paired_bootstrap(then_P - now_P, RESAMPLES, 0.95, seed),
+                pairs=int((~heldout.lean_J_K[:, column].isnan()).sum()),
+            )
+        )
+    return found
+
+
+def by_prompt(heldout: HeldOut, column: int, margins_J: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Mean of (2 p_k - 1) h by prompt, over the pairs that the principle has an opinion on."""
+    values_J = (heldout.lean_J_K[:, column] * margins_J).tolist()
+    by_prompt: dict[str, list[float]] = {}
+    for prompt, value in zip(heldout.prompts, values_J, strict=True):
+        if value == value:
+            by_prompt.setdefault(prompt, []).append(value)
+    return np.array([np.mean(values) for values in by_prompt.values()])
+
+
+def label_set(labels: Mapping[str, float | None], pairs: Sequence[str]) -> LabelSet:
+    """By the pairs' places in the recording."""
+    found = [labels.get(key) for key in pairs]
+    return LabelSet(
+        torch.tensor([0.5 if p is None else p for p in found], dtype=torch.float64),
+        torch.tensor([p is not None for p in found]),
+    )

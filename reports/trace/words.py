@@ -1,0 +1,64 @@
+"""The trace for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.statistics import Interval
+from reports.trace.fidelity import words as fidelity_words
+from reports.trace.records import Moved, PairPart, WhatIf
+
+
+def whatif_lines(found: WhatIf) -> list[str]:
+    """A prediction, its behaviours and how far to trust it."""
+    kept = ", ".join(f"{i} {weight:g}" for i, weight in found.weights.items())
+    lines = [
+        f"what if: {kept}",
+        f"labels: {found.changed} of {found.pairs} change, {found.flipped} of them change sides, "
+        f"{found.vanished} vanish",
+    ]
+    if found.unjudged:
+        lines.append(f"not judged yet, so not in it: {', '.join(found.unjudged)}")
+    lines.append(
+        "predicted margins on held-out pairs (mean of (2p - 1) h; now -> then, change with 95 % over prompts):"
+    )
+    for one in found.behaviours:
+        verdict = "" if one.moves else "  no detectable change"
+        lines.append(
+            f"  {one.principle}: {one.now.estimate:.3f} -> {one.then:.3f}, {interval(one.change)}, "
+            f"{one.pairs} pairs of {one.change.n} prompts{verdict}"
+        )
+    if found.corrected:
+        lines.append(f"corrected by the retrainings without: {', '.join(found.corrected)}")
+    lines.append(f"fidelity: {fidelity_words(found.fidelity)}")
+    lines.append(f"answered in {1000 * found.seconds:.0f} ms; nothing was judged or trained")
+    return lines
+
+
+def moved_lines(found: Moved) -> list[str]:
+    """Who moved it: principles, then pairs."""
+    lines = [
+        f"{found.what}: {interval(found.measured)}, n = {found.measured.n}",
+        f"explained by the parts below: {found.explained:.3f} (off by {100 * found.completeness_error:.1f} %)",
+        "by principle (part of the change, 95 % over held-out prompts):",
+        *(f"  {part.principle}: {interval(part.contribution)}" for part in found.principles),
+    ]
+    for title, pairs in (("raised most by", found.raised), ("lowered most by", found.lowered)):
+        lines += [f"{title} (of {found.pairs} pairs trained on):", *_pair_lines(pairs)]
+    return lines
+
+
+def _pair_lines(pairs: Sequence[PairPart]) -> list[str]:
+    lines = []
+    for pair in pairs:
+        ranked = sorted(pair.by_principle.items(), key=lambda item: -abs(item[1]))[:3]
+        shares = ", ".join(f"{i} {value:+.4f}" for i, value in ranked)
+        lines.append(f"  {pair.pair[:12]} {pair.contribution:+.4f} ({shares})")
+    return lines
+
+
+def interval(found: Interval) -> str:
+    """`+0.120 [0.080, 0.160]`."""
+    if found.low is None or found.high is None:
+        return f"{found.estimate:+.3f} (no interval{': ' + found.note if found.note else ''})"
+    return f"{found.estimate:+.3f} [{found.low:.3f}, {found.high:.3f}]"
