@@ -130,8 +130,8 @@ class Store(Generic[RecordT]):
         )
         return {key: self._record(key, body, crc) for key, body, crc in rows}
 
-    def _record(self, key: str, body: bytes, crc: int) -> RecordT:
-        if checksum(key, body) != crc:
+    def _record(self, key: object, body: object, crc: object) -> RecordT:
+        if not (isinstance(key, str) and isinstance(body, bytes) and checksum(key, body) == crc):
             raise Damaged(f"the record {key} is not what was written")
         return self._type.model_validate_json(body)
 

@@ -15,6 +15,7 @@ from constitution.errors import ModelError
 from generate.cache import build_once, cache_folder, content_digest
 from generate.engine import ModelRef
 from generate.quiet import quiet_transformers
+from generate.weights import writing
 
 # Raise it whenever `_convert` writes something else: every stored answer and vote hangs on the revision.
 CONVERTER_VERSION = 1
@@ -66,5 +67,6 @@ def _convert(gguf: Path, target: Path) -> None:
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-        model.save_pretrained(str(target))
-        tokenizer.save_pretrained(str(target))
+        with writing(target):
+            model.save_pretrained(str(target))
+            tokenizer.save_pretrained(str(target))

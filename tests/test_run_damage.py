@@ -197,3 +197,15 @@ def test_what_a_killed_process_left_half_written_is_removed(copied: Path) -> Non
         path.write_text("half")
     go(copied)
     assert not any(path.exists() for path in left)
+
+
+def test_a_disk_that_fills_up_in_training(labelled: Path, tmp_path: Path) -> None:
+    """safetensors has errors of its own for this; the next call goes on from what was kept."""
+    folder = Path(shutil.copytree(labelled, tmp_path / "run"))
+    said = refused(command("train", "run.yaml"), folder, limited(60_000))
+    assert "File too large" in said
+    assert "What was finished is kept" in said
+    result = preceptor("train", "run.yaml", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert (folder / "runs/tiny/50-policy/model.safetensors").is_file()
+    assert not list((folder / "runs/tiny").rglob("*.tmp"))

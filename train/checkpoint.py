@@ -17,12 +17,11 @@ from typing import NamedTuple
 import torch
 from pydantic import ValidationError
 
-from constitution.files import replacing
 from constitution.record import Record
+from generate.weights import save_tensors
 from train import team
 from train.parallel import on_first, put
 from train.records import Figures, FirstStep
-from train.save import writing
 from train.stopping import Best
 from train.watch import Watched
 
@@ -68,8 +67,6 @@ class Place(Record):
 
 def save_checkpoint(folder: Path, place: Place, learner: Learner) -> None:
     """Write the state after `place.step` steps: in the first process; where it is sharded, all must call this."""
-    from safetensors.torch import save_file
-
     tensors = {f"best.{name}": weight for name, weight in learner.best.items()}
     for name, weight in learner.weights.items():
         state = learner.optimizer.state[weight]
@@ -77,8 +74,7 @@ def save_checkpoint(folder: Path, place: Place, learner: Learner) -> None:
         tensors[f"first.{name}"] = on_first(state["exp_avg"])
         tensors[f"second.{name}"] = on_first(state["exp_avg_sq"])
     if team.is_first():
-        with writing(folder / NAME), replacing(folder / NAME) as stream:
-            save_file(tensors, stream.name, metadata={"place": place.model_dump_json()})
+        save_tensors(tensors, folder / NAME, {"place": place.model_dump_json()})
 
 
 def load_checkpoint(folder: Path, inputs: str, metrics: Path, learner: Learner) -> Place | None:

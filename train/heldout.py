@@ -13,11 +13,11 @@ from typing import NamedTuple
 from torch import Tensor
 
 from constitution.progress import Progress, Tick
+from generate.weights import save_tensors
 from train.coordinates import choose_coordinates
 from train.gradients import PairGradients, pair_gradients
 from train.policy import trained_parameters
 from train.recorded import Recorded, load_tensors, put_weights, read_weights
-from train.recording import save_tensors
 from train.session import Session
 from train.tokens import TokenPair
 

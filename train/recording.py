@@ -24,8 +24,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from constitution.files import replacing, write_atomically
+from constitution.files import write_atomically
 from constitution.record import Record
+from generate.weights import save_tensors
 from train import team
 from train.coordinates import choose_coordinates
 from train.gradients import can_tap, pair_gradients
@@ -167,14 +168,6 @@ class Recorder:
             weights = trained_parameters(self.session.trainee.policy)
             tensors = {name: weight.detach().contiguous() for name, weight in weights.items()}
             save_tensors(tensors, self.folder / f"weights-{done:05d}.safetensors")
-
-
-def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write a safetensors file, whole or not at all."""
-    from safetensors.torch import save_file
-
-    with replacing(path) as stream:
-        save_file(tensors, stream.name)
 
 
 def read_head(folder: Path) -> RecordingHead | None:

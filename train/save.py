@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from constitution.errors import StoreError
 from constitution.files import fsync_folder
-from generate.quiet import first_line, quiet_transformers
+from generate.quiet import quiet_transformers
+from generate.weights import writing
 from train.policy import Policy
 
 UNFINISHED = ".policy.tmp"
@@ -40,19 +38,6 @@ def save_policy(policy: Policy, out: Path, adapted: bool) -> None:
             os.replace(entry, out / entry.name)
         unfinished.rmdir()
         fsync_folder(out)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """The disk's errors, as Python and as safetensors put them, as one StoreError."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or first_line(error)
-        said = f"{path}: cannot be written ({why}). The same command goes on from the last checkpoint."
-        raise StoreError(said) from error
 
 
 def _sync(folder: Path) -> None:
