@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,10 +22,10 @@ ASKED, PASSED, SAID = "asked.txt", "passed.txt", "said.txt"
 
 
 class Kill(NamedTuple):
-    """SIGKILL at the `at`-th point of this kind (from 1), or `at` seconds after the start for kind `moment`."""
+    """SIGKILL at the `at`-th point of this kind, counted from 1; for kind `moment`, `at` thousandths of a second in."""
 
     kind: str
-    at: float
+    at: int
 
 
 def run_command(folder: Path, arguments: Sequence[str], kill: Kill | None) -> None:
@@ -38,14 +39,17 @@ def run_command(folder: Path, arguments: Sequence[str], kill: Kill | None) -> No
     torch.set_num_threads(1)
     passed = _watch(kill)
     _note_asked()
-    if kill and kill.kind == "moment":
-        threading.Timer(kill.at, _die).start()
     from pipeline.cli import entry
 
+    if kill and kill.kind == "moment":
+        threading.Timer(kill.at / 1000, _die).start()
     sys.argv = ["preceptor", *arguments]
+    started = time.monotonic()
     try:
         entry()
     finally:
+        # Thousandths of a second: a clock's points, so that a moment can be drawn from them.
+        passed["moment"] = round(1000 * (time.monotonic() - started))
         Path(PASSED).write_text("\n".join(f"{kind}\t{count}" for kind, count in passed.items()))
         sys.stdout.flush()
         # Nothing more of this process counts; a timer that has not rung must not ring while it ends.

@@ -11,7 +11,6 @@ import multiprocessing
 import random
 import shutil
 import signal
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,19 +50,17 @@ SECONDS = 120.0
 
 
 class Ended(NamedTuple):
-    """A command's exit code (negative: the signal), its wall-clock seconds, and what it said."""
+    """A command's exit code (negative: the signal), and what it said."""
 
     code: int
-    seconds: float
     said: str
 
 
 class Undisturbed(NamedTuple):
-    """A stage that nobody disturbed: where, how long it took, the points that it passed, and the votes it asked."""
+    """A stage that nobody disturbed: where, what it left, the points that it passed, and the votes it asked."""
 
     start: Path
     found: dict[str, object]
-    seconds: float
     passed: dict[str, int]
     asked: int
 
@@ -92,15 +89,13 @@ def call(folder: Path, arguments: Sequence[str], kill: Kill | None) -> Ended:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=run_command, args=(folder, arguments, kill))
-    started = time.monotonic()
     process.start()
     process.join(timeout=SECONDS)
     if process.exitcode is None:
         process.kill()
         process.join()
-        return Ended(1, SECONDS, "it did not end")
-    seconds = time.monotonic() - started
-    return Ended(process.exitcode, seconds, (folder / SAID).read_text(encoding="utf-8", errors="replace"))
+        return Ended(1, "it did not end")
+    return Ended(process.exitcode, (folder / SAID).read_text(encoding="utf-8", errors="replace"))
 
 
 def undisturbed(stage: str, finished: Path, folder: Path) -> Undisturbed:
@@ -120,7 +115,7 @@ def undisturbed(stage: str, finished: Path, folder: Path) -> Undisturbed:
     assert ended.code == 0, ended.said
     counts = dict(line.split("\t") for line in (calm / PASSED).read_text().splitlines())
     passed = {kind: int(count) for kind, count in counts.items()}
-    return Undisturbed(start, artefacts(calm / RUN), ended.seconds, passed, len(_asked(calm)))
+    return Undisturbed(start, artefacts(calm / RUN), passed, len(_asked(calm)))
 
 
 def choose_kill(seed: int, calm: Undisturbed) -> Kill:
@@ -128,7 +123,7 @@ def choose_kill(seed: int, calm: Undisturbed) -> Kill:
     draw = random.Random(seed)  # noqa: S311
     kinds = [kind for kind in POINTS if calm.passed.get(kind)]
     if seed % 2 or not kinds:
-        return Kill("moment", draw.uniform(0, calm.seconds))
+        return Kill("moment", draw.randint(1, calm.passed["moment"]))
     kind = kinds[seed // 2 % len(kinds)]
     return Kill(kind, draw.randint(1, calm.passed[kind]))
 
