@@ -62,7 +62,7 @@ def sham_false_positive_rate(simulations: int, seed: int, seeds: int = SEEDS) ->
     """How often the sham's interval leaves zero out, at the nominal 5 %."""
     hits = []
     for number in range(simulations):
-        evidence = simulated(seed_from("sham", seed, number), seeds, learns=True)
+        evidence = simulated(seed_from("sham", seed, number), seeds, learns=True, kinds=("all", "sham"))
         control = sham_control(evidence.plan, evidence.results, evidence.held, evidence.settings, number)
         assert control is not None
         assert control.passed is not None

@@ -14,7 +14,8 @@ Shapes: N pairs, K principles.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from judge.labels import relabel
 from judge.records import Label, Share
 from reports.ablation.analyse import Evidence
 from reports.ablation.behaviours import HeldPair
-from reports.ablation.plan import Asked, Plan, make_plan
+from reports.ablation.plan import Asked, Kind, Plan, make_plan
 from reports.ablation.records import Retrained
 from reports.settings import BehaviourSettings
 from reports.statistics import Values
@@ -35,6 +36,7 @@ GAINS = {"wanted": 1.0, "twin-a": 1.0, "twin-b": 1.0, "idle": 0.0}
 TRAINED, HELD_OUT = 60, 120
 DISTURBED, NOISE = 0.01, 0.1
 """Standard deviation of theta between retrainings of one label set, and of h between pairs beyond theta."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 SETTINGS = BehaviourSettings(resamples=500)
 
 
@@ -86,11 +88,12 @@ def unit_margin() -> float:
     return float((weights * np.tanh(nodes) * nodes).sum() / weights.sum())
 
 
-def simulated(seed: int, seeds: int, learns: bool) -> Evidence:
-    """A whole ablation of this world, as the command would hand it to the report."""
+def simulated(seed: int, seeds: int, learns: bool, kinds: Collection[Kind] = KINDS) -> Evidence:
+    """A whole ablation of this world, as the command would hand it to the report, or some kinds of label sets alone."""
     world = make_world(seed, learns)
     votes = dict.fromkeys(WEIGHTS, len(world.labels))
-    plan = make_plan(world.constitution, votes, Asked(seeds=seeds), seed)
+    whole = make_plan(world.constitution, votes, Asked(seeds=seeds), seed)
+    plan = whole._replace(variants=tuple(one for one in whole.variants if one.kind in kinds))
     trained, held = world.labels[:TRAINED], world.labels[TRAINED:]
     return Evidence(
         run="truth",
@@ -115,8 +118,10 @@ def retrained(world: World, plan: Plan) -> dict[tuple[str, int], Retrained]:
     """Every retraining of the plan; the same labels at the same seed are one retraining, as in the command."""
     found = {}
     for variant in plan.variants:
+        labels = training_labels(world.labels, world.constitution, variant.at(plan.seeds[0]))
         for seed in plan.seeds:
-            labels = training_labels(world.labels, world.constitution, variant.at(seed))
+            if variant.seeded:
+                labels = training_labels(world.labels, world.constitution, variant.at(seed))
             found[variant.name, seed] = Retrained(
                 inputs=f"truth-{world.seed}",
                 label_set=variant.at(seed),

@@ -81,4 +81,9 @@ def wanted_labels(
     run: Run, found: Material, variants: Sequence[Variant], seeds: Sequence[int]
 ) -> Mapping[tuple[str, int], dict[str, float | None]]:
     """The labels of every retraining, seed by seed, by the variant's name and the seed."""
-    return {(variant.name, seed): labels_at(run, found, variant, seed) for seed in seeds for variant in variants}
+    same = {one.name: labels_at(run, found, one, seeds[0]) for one in variants if not one.seeded}
+    return {
+        (one.name, seed): labels_at(run, found, one, seed) if one.seeded else same[one.name]
+        for seed in seeds
+        for one in variants
+    }

@@ -31,11 +31,11 @@ def matrices(report: AblationReport) -> list[str]:
 
 def _matrix(report: AblationReport, behaviours: Sequence[str], name: str) -> str:
     rows = list(dict.fromkeys(cell.left_out for cell in report.cells))
-    height = HEAD_INCHES + ROW_INCHES * len(rows) + 0.05
+    height = HEAD_INCHES + ROW_INCHES * len(rows) + 0.1
     figure = blank_figure(height)
     left = NAMES_INCHES / WIDTH_INCHES
     wide = min(1 - left - 0.005, len(behaviours) * 1.15 / WIDTH_INCHES)
-    axes = figure.add_axes((left, 0.05 / height, wide, ROW_INCHES * len(rows) / height))
+    axes = figure.add_axes((left, 0.1 / height, wide, ROW_INCHES * len(rows) / height))
     cells = {(cell.left_out, cell.behaviour): cell for cell in report.cells}
     for x, behaviour in enumerate(behaviours):
         column = [cells[row, behaviour] for row in rows]

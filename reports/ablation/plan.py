@@ -31,6 +31,11 @@ class Variant(NamedTuple):
         return self.label_set.model_copy(update={"planted": planted})
 
     @property
+    def seeded(self) -> bool:
+        """Whether its labels differ from seed to seed."""
+        return any(one.kind == "sham" for one in self.label_set.planted)
+
+    @property
     def kept(self) -> frozenset[str]:
         """The principles that count."""
         return frozenset(i for i, weight in self.label_set.weights.items() if weight > 0)
