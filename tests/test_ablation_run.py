@@ -235,6 +235,16 @@ def test_a_new_training_leaves_the_old_retrainings_aside(ablated: Path, tmp_path
     assert read_retrained(opened(folder)) == []
 
 
+def test_with_nothing_held_out_there_is_nothing_to_compare(trained: Path, tmp_path: Path) -> None:
+    folder, settings = copy_of(trained, tmp_path), ("train.epochs=1", "train.heldout_fraction=0")
+    run_pipeline(("train",), folder / "run.yaml", {}, settings, folder / "runs")
+    with pytest.raises(
+        DataError, match=r"no margins to compare: set `train.heldout_fraction` above 0 .* `--answers N`"
+    ):
+        ablate(folder, settings=settings)
+    assert not (folder / "runs/tiny/70-ablation.sqlite").exists()
+
+
 def test_early_stop_is_kept_to(tiny_model: ModelRef, tmp_path: Path) -> None:
     """The retrainings end where the run's kept weights were, and give its margin."""
     run_file = write_run(tmp_path, tiny_model.path)
