@@ -238,9 +238,7 @@ def test_a_new_training_leaves_the_old_retrainings_aside(ablated: Path, tmp_path
 def test_with_nothing_held_out_there_is_nothing_to_compare(trained: Path, tmp_path: Path) -> None:
     folder, settings = copy_of(trained, tmp_path), ("train.epochs=1", "train.heldout_fraction=0")
     run_pipeline(("train",), folder / "run.yaml", {}, settings, folder / "runs")
-    with pytest.raises(
-        DataError, match=r"no margins to compare: set `train.heldout_fraction` above 0"
-    ):
+    with pytest.raises(DataError, match=r"no margins to compare: set `train.heldout_fraction` above 0"):
         ablate(folder, settings=settings)
     assert not (folder / "runs/tiny/70-ablation.sqlite").exists()
 
