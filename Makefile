@@ -1,6 +1,7 @@
 # make demo   set up what the example needs, then run it: examples/plain-speech -> trained model and report
 # make test   set up everything the tests need, then run them
 # make bench-judge   the judge's speed on vLLM against the usual ways (about 18 minutes on two cores)
+# make bench-trace   predictions from one recorded run against real retraining (about an hour on two cores)
 # make bench-train   our trainer against TRL's: speed, memory, equality (about 20 minutes on two cores)
 # make survival   kills in every stage, hostile inputs, memory at a million pairs (about 50 minutes on two cores)
 # Each works alone on a machine with Python 3.11+, pip and make. Where a GPU is found, the GPU extra is installed instead
@@ -14,7 +15,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 SOURCES := pyproject.toml requirements/cpu.lock requirements/cpu-test.lock requirements/torch-cpu.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-judge bench-train survival lock clean
+.PHONY: help demo test lint bench-judge bench-train bench-trace survival lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}\(make .*\)/\1/p' Makefile
@@ -29,6 +30,9 @@ test: $(VENV)/.test
 
 bench-train: $(VENV)/.test
 	$(PY) -m benchmarks.training
+
+bench-trace: $(VENV)/.test
+	$(PY) -m benchmarks.tracing
 
 bench-judge: $(VENV)/.test
 	$(PY) -m benchmarks.judging

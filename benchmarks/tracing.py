@@ -1,0 +1,220 @@
+"""How far predictions from one recorded run are from really retraining, and what they cost.
+
+    make bench-trace   or   .venv/bin/python -m benchmarks.tracing [--runs FOLDER] [--subsets N] [--answers N]
+
+The run is benchmarks/tracing_run: SmolLM2, eight principles with rule oracles. Ground truth is `preceptor ablate`:
+every principle left out, and random subsets, at the run's seed. Predicted are the margins of the held-out pairs along each
+principle. Cost is counted in trainings of tuned TRL (benchmarks/training_trl.py) on the same pairs, with the same
+adapter and number of steps, timed in the same call. What is there already in the runs folder is not done again, but
+times are then those of when it was done. Last line: one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from benchmarks.ablation_truth import sham_false_positive_rate
+from benchmarks.tracing_world import whatif_milliseconds
+from benchmarks.training import in_a_process
+from benchmarks.training_plan import Plan, Timing
+from pipeline.command_ablate import Wanted, run_ablation
+from pipeline.context import Run
+from pipeline.opened import opened_run
+from pipeline.run import run_pipeline
+from pipeline.tracing import Opened, edited_labels, missed, opened_trace, prediction, real_sets, weighted
+from pipeline.trained_session import trained_session
+from reports.ablation.records import Retrained
+from reports.trace.fidelity import Fidelity, fidelity, words
+from reports.trace.influence import Way, influence
+from reports.trace.whatif import Missed, behaviours, by_prompt, corrected
+from train.retrain import Retrainer
+
+RUN = Path(__file__).parent / "tracing_run/run.yaml"
+CEILING_SETS = 8
+SIMULATIONS = 200
+
+
+class Told(NamedTuple):
+    """Behaviours of label sets [M, F]: predicted without and with the leave-one-out runs, and retrained."""
+
+    alone: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    with_loo: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    real: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+def told(run: Run, opened: Opened, sets: Sequence[Retrained], residuals: Missed) -> Told:
+    """Predicted and retrained, set by set."""
+    alone, with_loo, real = [], [], []
+    principles = [principle.id for principle in run.constitution.principles]
+    for one in sets:
+        margins_J = prediction(run, opened, one.label_set.weights)
+        gone = {i: 1.0 for i in principles if i not in one.label_set.weights}
+        real_J = torch.tensor([one.h[key] for key in opened.heldout.keys], dtype=torch.float64)
+        for table, values_J in ((alone, margins_J), (with_loo, corrected(margins_J, residuals, gone)), (real, real_J)):
+            table.append(list(behaviours(opened.heldout, values_J).values()))
+    return Told(np.array(alone), np.array(with_loo), np.array(real))
+
+
+def in_run(opened: Opened) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], float]:
+    """Every principle's part [K, F] of every behaviour's change, and the completeness error: the mean over behaviours
+    of |sum of parts - change|, over the mean |change|."""
+    way = Way(opened.way.steps, [one.gradients_B_C for one in opened.way.found])
+    parts_K_J = influence(opened.played, way, opened.table).sum(0)
+    change_J = opened.way.found[-1].h_B - opened.way.found[0].h_B
+    columns = range(len(opened.heldout.principles))
+    mean = lambda column, values_J: float(by_prompt(opened.heldout, column, values_J).mean())  # noqa: E731
+    parts_K_F = np.array([[mean(column, row_J) for column in columns] for row_J in parts_K_J])
+    change_F = np.array([mean(column, change_J) for column in columns])
+    return parts_K_F, float(np.abs(parts_K_F.sum(0) - change_F).mean() / np.abs(change_F).mean())
+
+
+def lds_in_run(opened: Opened, parts_K_F: np.ndarray, loo: Sequence[Retrained]) -> Fidelity | None:  # type: ignore[type-arg]
+    """A principle's part, taken away, as the prediction of the run without it."""
+    now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
+    predicted, real = [], []
+    for one in loo:
+        (gone,) = set(opened.table.principles) - one.label_set.weights.keys()
+        predicted.append(now_F - parts_K_F[opened.table.principles.index(gone)])
+        real_J = torch.tensor([one.h[key] for key in opened.heldout.keys], dtype=torch.float64)
+        real.append(list(behaviours(opened.heldout, real_J).values()))
+    return fidelity(np.array(predicted), np.array(real), now_F)
+
+
+def ceiling(run: Run, opened: Opened, sets: Sequence[Retrained], count: int) -> Fidelity | None:
+    """The same label sets retrained with another order of the pairs and another adapter to begin with."""
+    store = run.folder.root / "ceiling.json"
+    known = json.loads(store.read_text(encoding="utf-8")) if store.exists() else {}
+    again = None
+    for one in sets[:count]:
+        if one.key not in known:
+            again = again or Retrainer(trained_session(run, opened.found))
+            labels = {key: label.p for key, label in opened.found.labels.items()}
+            labels = {**labels, **edited_labels(opened, weighted(run.constitution, one.label_set.weights))}
+            again.train(labels, seed=run.config.seed + 1, steps=opened.found.steps)
+            moved = again.heldout()
+            known[one.key] = {pair.key: float(h) for pair, h in zip(moved.pairs, moved.h_B, strict=True)}
+            store.write_text(json.dumps(known), encoding="utf-8")
+    values = [
+        [
+            list(behaviours(opened.heldout, torch.tensor([h[key] for key in opened.heldout.keys])).values())
+            for h in ([known[one.key] for one in sets[:count]] if other else [one.h for one in sets[:count]])
+        ]
+        for other in (True, False)
+    ]
+    now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
+    return fidelity(np.array(values[0]), np.array(values[1]), now_F)
+
+
+def trl_seconds(run: Run, opened: Opened, threads: int) -> float:
+    """One tuned TRL training on the same pairs, hard labels, same adapter, steps and rate; its start-up not counted."""
+    pairs = {pair.key: pair for pair in opened.found.pairs}
+    train = run.config.train
+    assert train.lora
+    chosen = [pairs[key] for key in opened.recorded.head.pairs]
+    turned = [p if p.p >= 0.5 else p.model_copy(update={"a": p.b, "b": p.a, "p": 1 - p.p}) for p in chosen]
+    plan = Plan(
+        model=run.reference,
+        pairs=tuple(turned),
+        epochs=train.epochs,
+        pairs_per_step=train.pairs_per_step,
+        lora=train.lora,
+        learning_rate=train.learning_rate,
+        threads=threads,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        in_a_process("time", "trl_tuned", plan, Path(folder) / "trl")
+        return Timing.model_validate_json((Path(folder) / "trl/timing.json").read_text(encoding="utf-8")).seconds
+
+
+def accuracy(opened: Opened) -> str:
+    """On how many held-out pairs the policy agrees with the label: does this training learn?"""
+    labels_J = torch.tensor([opened.found.labels[key].p for key in opened.heldout.keys], dtype=torch.float64)
+    right_J = ((2 * labels_J - 1) * opened.heldout.seen.h_B > 0).double()
+    return f"held-out accuracy {100 * float(right_J.mean()):.0f} % of {len(right_J)} pairs"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--subsets", type=int, default=32)
+    parser.add_argument("--answers", type=int, default=24)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    run_pipeline(("generate", "judge", "label", "train"), RUN, {}, (), given.runs, False)
+    run_ablation(RUN, {}, (), given.runs, Wanted(1, given.subsets, (), False, given.answers, None))
+    with opened_run(RUN, {}, (), given.runs) as run:
+        started = time.perf_counter()
+        opened = opened_trace(run)
+        parts_K_F, completeness = in_run(opened)
+        followed = time.perf_counter() - started
+        report(run, opened, given, parts_K_F, completeness, followed)
+
+
+def report(
+    run: Run,
+    opened: Opened,
+    given: argparse.Namespace,
+    parts_K_F: np.ndarray,  # type: ignore[type-arg]
+    completeness: float,
+    followed: float,
+) -> None:
+    """Everything that is compared, in lines and as the last line's object."""
+    count = len(run.constitution.principles)
+    sets = real_sets(run)
+    loo = [one for one in sets if len(one.label_set.weights) == count - 1]
+    subsets = [one for one in sets if len(one.label_set.weights) < count - 1]
+    now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
+    found = told(run, opened, subsets, missed(run, opened))
+    alone, with_loo = fidelity(found.alone, found.real, now_F), fidelity(found.with_loo, found.real, now_F)
+    inside, top = lds_in_run(opened, parts_K_F, loo), ceiling(run, opened, subsets, CEILING_SETS)
+    stamp = run.folder.stamp("train")
+    assert stamp
+    assert alone
+    assert with_loo
+    assert inside
+    assert top
+    rival = trl_seconds(run, opened, given.threads)
+    trained = [one.seconds for one in sets if len(one.label_set.weights) >= count - 1]
+    speed = whatif_milliseconds()
+    sham = sham_false_positive_rate(SIMULATIONS, 0)
+    print(f"{accuracy(opened)}, {len(opened.recorded.head.pairs)} pairs trained on, {opened.found.steps} steps")
+    print(f"what-if from the one run:        {words(alone)}")
+    print(f"what-if with leave-one-out runs: {words(with_loo)}")
+    print(f"in-run attribution:              {words(inside)}")
+    print(f"seed-to-seed ceiling:            {words(top)}")
+    spread = f"{min(trained):.1f} to {max(trained):.1f}, n = {len(trained)}"
+    print(f"completeness error: {100 * completeness:.1f} % of the mean change, {len(now_F)} behaviours")
+    print(f"retraining: {statistics.mean(trained):.1f} s each ({spread})")
+    print(f"tuned TRL: {rival:.1f} s; our run {stamp.seconds:.1f} s with its loading, the trace {followed:.1f} s more")
+    print(f"a what-if: {speed.small:.0f} ms at 256 pairs, {speed.large:.0f} ms at 10,000 (median of {speed.n})")
+    interval = f"[{100 * sham.low:.1f}, {100 * sham.high:.1f}], n = {sham.n}"
+    print(f"sham found moving something: {100 * sham.rate:.1f} % {interval}")
+    found_json = {
+        "lds_whatif": round(alone.lds, 3),
+        "lds_whatif_with_loo": round(with_loo.lds, 3),
+        "lds_inrun": round(inside.lds, 3),
+        "size_error_whatif": round(alone.size_error, 3),
+        "seed_ceiling": round(top.lds, 3),
+        "completeness_error": round(completeness, 4),
+        "cost_trace": round((stamp.seconds + followed) / rival, 3),
+        "cost_loo": round(sum(trained) / rival, 3),
+        "sham_false_positive_rate": round(sham.rate, 3),
+        "whatif_ms": round(speed.small, 1),
+        "whatif_ms_10k": round(speed.large, 1),
+    }
+    print(json.dumps(found_json))
+
+
+if __name__ == "__main__":
+    main()
