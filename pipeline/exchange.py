@@ -14,6 +14,7 @@ from constitution.model import Principle
 from generate.records import Pair
 from judge.ask import stored_votes
 from judge.audit.probes import with_principles
+from judge.calibration import PrincipleCalibration
 from judge.labels import Missing, Preference, view
 from judge.records import Label
 from judge.relabelled import Carried, carry, kept_principles
@@ -37,15 +38,25 @@ class Exchange:
     new: Run
 
     @cached_property
-    def kept(self) -> dict[str, str]:
+    def asked_alike(self) -> dict[str, str]:
         """Principles whose votes hold: id in the new constitution -> id in the old one."""
         return kept_principles(self.old.constitution, self.new.constitution)
 
+    @cached_property
+    def kept(self) -> dict[str, str]:
+        """Of these, the ones whose shares hold too: a calibration goes by the id, so that a new name can lose it."""
+        return {
+            i: before
+            for i, before in self.asked_alike.items()
+            if _calibration(self.new, i) == _calibration(self.old, before)
+        }
+
     def labels(self) -> Iterator[Labelled]:
         """The run's pairs with its labels. Raises DataError where these are not of the old constitution and judge."""
-        wanted, judge = self.old.constitution.key, self.old.judge(self.old.config.judge).digest
+        calibration = self.old.calibration.digest if self.old.calibration else None
+        made_by = (self.old.constitution.key, self.old.judge(self.old.config.judge).digest, calibration)
         for pair, label in zip(self.old.pairs(), RecordFile(self.old.folder.labels, Label), strict=True):
-            if (label.pair_key, label.constitution, label.judge) != (pair.key, wanted, judge):
+            if (label.pair_key, label.constitution, label.judge, label.calibration) != (pair.key, *made_by):
                 raise DataError(
                     f"{self.old.folder.labels} is not what {self.old.config.constitution} makes of this run's votes: "
                     "run `preceptor judge` and `preceptor label` with that constitution in the run file first"
@@ -66,13 +77,17 @@ class Exchange:
 
     def loses(self, principle: Principle, pair: Pair) -> bool:
         """Whether the new constitution has no use for an old principle's votes on a pair."""
-        successors = (p for p in self.new.constitution.principles if self.kept.get(p.id) == principle.id)
+        successors = (p for p in self.new.constitution.principles if self.asked_alike.get(p.id) == principle.id)
         return not any(p.applies_to(pair.prompt.tags) for p in successors)
 
     def _holds(self, principle: Principle) -> bool:
         """Whether its votes are the old ones on the very same pairs."""
         old = {p.id: p for p in self.old.constitution.principles}.get(self.kept.get(principle.id, ""))
         return old is not None and set(old.scope) == set(principle.scope)
+
+
+def _calibration(run: Run, principle: str) -> PrincipleCalibration | None:
+    return run.calibration.entries.get(principle) if run.calibration else None
 
 
 def exchange(run: Run, old: Path, new: Path) -> Exchange:
