@@ -3,10 +3,11 @@
     make bench-trace   or   .venv/bin/python -m benchmarks.tracing [--runs FOLDER] [--subsets N] [--answers N]
 
 The run is benchmarks/tracing_run: SmolLM2, eight principles with rule oracles. Ground truth is `preceptor ablate`:
-every principle left out, and random subsets, at the run's seed. Predicted are the margins of the held-out pairs along each
-principle. Cost is counted in trainings of tuned TRL (benchmarks/training_trl.py) on the same pairs, with the same
-adapter and number of steps, timed in the same call. What is there already in the runs folder is not done again, but
-times are then those of when it was done. Last line: one JSON object.
+every principle left out, and random subsets, at the run's seed. Predicted are the margins of the held-out pairs along
+each principle, and the mean length of sampled answers. Cost is counted in trainings of tuned TRL
+(benchmarks/training_trl.py) on the same pairs, with the same adapter and number of steps, timed in the same call. What
+is there already in the runs folder is not done again; its time is then that of when it was done. Last line: one JSON
+object.
 """
 
 from __future__ import annotations
@@ -32,15 +33,20 @@ from pipeline.context import Run
 from pipeline.opened import opened_run
 from pipeline.run import run_pipeline
 from pipeline.tracing import Opened, edited_labels, missed, opened_trace, prediction, real_sets, weighted
+from pipeline.tracing_answers import answers_seen
 from pipeline.trained_session import trained_session
 from reports.ablation.records import Retrained
+from reports.trace.answers import Answers, changes
 from reports.trace.fidelity import Fidelity, fidelity, words
 from reports.trace.influence import Way, influence
-from reports.trace.whatif import Missed, behaviours, by_prompt, corrected
+from reports.trace.replay import replay
+from reports.trace.whatif import Missed, behaviours, by_prompt, corrected, label_set
 from train.retrain import Retrainer
 
 RUN = Path(__file__).parent / "tracing_run/run.yaml"
 CEILING_SETS = 8
+SAMPLED = ("feature:words",)
+"""Behaviours of sampled answers: chosen before anything was measured, as the plainest there is."""
 SIMULATIONS = 200
 
 
@@ -63,6 +69,35 @@ def told(run: Run, opened: Opened, sets: Sequence[Retrained], residuals: Missed)
         for table, values_J in ((alone, margins_J), (with_loo, corrected(margins_J, residuals, gone)), (real, real_J)):
             table.append(list(behaviours(opened.heldout, values_J).values()))
     return Told(np.array(alone), np.array(with_loo), np.array(real))
+
+
+def told_sampled(run: Run, opened: Opened, answers: Answers, sets: Sequence[Retrained], named: Sequence[str]) -> Told:
+    """The same for behaviours of sampled answers, as changes from the run on its own labels."""
+    every = real_sets(run, sampled=True)
+    principles = [principle.id for principle in run.constitution.principles]
+    by_ids = {frozenset(one.label_set.weights): one for one in every}
+    whole = by_ids[frozenset(principles)]
+
+    def real(one: Retrained) -> list[float]:
+        means = [[statistics.mean(which.answers[name].values()) for name in named] for which in (one, whole)]
+        return [here - there for here, there in zip(*means, strict=True)]
+
+    def alone(one: Retrained) -> list[float]:
+        labels = edited_labels(opened, weighted(run.constitution, one.label_set.weights))
+        away_C = replay(opened.played, label_set(labels, opened.recorded.head.pairs)) * opened.played.stand_for_C
+        return [float(changes(answers, name, away_C).mean()) for name in named]
+
+    residuals = {}
+    for principle in principles:
+        left = by_ids[frozenset(set(principles) - {principle})]
+        residuals[principle] = np.array(real(left)) - np.array(alone(left))
+    found = [(np.array(alone(one)), np.array(real(by_ids[frozenset(one.label_set.weights)])), one) for one in sets]
+    gone = [[residuals[i] for i in principles if i not in one.label_set.weights] for _, _, one in found]
+    return Told(
+        np.array([predicted for predicted, _, _ in found]),
+        np.array([predicted + sum(parts) for (predicted, _, _), parts in zip(found, gone, strict=True)]),
+        np.array([really for _, really, _ in found]),
+    )
 
 
 def in_run(opened: Opened) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], float]:
@@ -151,7 +186,7 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=24)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
-    run_pipeline(("generate", "judge", "label", "train"), RUN, {}, (), given.runs, False)
+    run_pipeline(("generate", "judge", "label", "train", "behaviour"), RUN, {}, (), given.runs, False)
     run_ablation(RUN, {}, (), given.runs, Wanted(1, given.subsets, (), False, given.answers, None))
     with opened_run(RUN, {}, (), given.runs) as run:
         started = time.perf_counter()
@@ -175,8 +210,11 @@ def report(
     loo = [one for one in sets if len(one.label_set.weights) == count - 1]
     subsets = [one for one in sets if len(one.label_set.weights) < count - 1]
     now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
-    found = told(run, opened, subsets, missed(run, opened))
-    alone, with_loo = fidelity(found.alone, found.real, now_F), fidelity(found.with_loo, found.real, now_F)
+    margins = told(run, opened, subsets, missed(run, opened))
+    text = told_sampled(run, opened, answers_seen(run, opened), subsets, SAMPLED)
+    found = Told(*(np.hstack(both) for both in zip(margins, text, strict=True)))
+    real_F = np.hstack([now_F, np.zeros(len(SAMPLED))])
+    alone, with_loo = fidelity(found.alone, found.real, real_F), fidelity(found.with_loo, found.real, real_F)
     inside, top = lds_in_run(opened, parts_K_F, loo), ceiling(run, opened, subsets, CEILING_SETS)
     stamp = run.folder.stamp("train")
     assert stamp
@@ -191,6 +229,8 @@ def report(
     print(f"{accuracy(opened)}, {len(opened.recorded.head.pairs)} pairs trained on, {opened.found.steps} steps")
     print(f"what-if from the one run:        {words(alone)}")
     print(f"what-if with leave-one-out runs: {words(with_loo)}")
+    each = zip((*opened.heldout.principles, *SAMPLED), alone.by_behaviour, with_loo.by_behaviour, strict=True)
+    print("by behaviour, without and with them: " + ", ".join(f"{name} {a:.2f} {b:.2f}" for name, a, b in each))
     print(f"in-run attribution:              {words(inside)}")
     print(f"seed-to-seed ceiling:            {words(top)}")
     spread = f"{min(trained):.1f} to {max(trained):.1f}, n = {len(trained)}"

@@ -15,8 +15,9 @@ def training_inputs(run: Run) -> str | None:
     return str(read_json(run.folder.training)["inputs"])
 
 
-def read_retrained(run: Run) -> list[Retrained]:
-    """Every retraining of the policy that the run has now, in a stable order; none of an earlier one.
+def read_retrained(run: Run, *, sampled: bool = False) -> list[Retrained]:
+    """Every retraining of the policy that the run has now, in a stable order; none of an earlier one. With `sampled`,
+    those that answered prompts, else all, without their answers.
 
     A label set has one entry a seed, and so have two label sets that give the same labels.
     """
@@ -24,4 +25,4 @@ def read_retrained(run: Run) -> list[Retrained]:
         return []
     with Store(run.folder.retrained, Retrained) as store:
         found = store.everything().values()
-    return [one for one in found if one.inputs == training_inputs(run) and not one.sampled]
+    return [one for one in found if one.inputs == training_inputs(run) and bool(one.sampled) == sampled]

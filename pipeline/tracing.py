@@ -112,12 +112,13 @@ def missed(run: Run, opened: Opened) -> Missed:
     return Missed(found)
 
 
-def real_sets(run: Run) -> list[Retrained]:
-    """The retrainings with the run's own seed on principles of its constitution at their own weights."""
+def real_sets(run: Run, *, sampled: bool = False) -> list[Retrained]:
+    """The retrainings with the run's own seed on principles of its constitution at their own weights; with `sampled`,
+    those that answered prompts."""
     weights = {principle.id: principle.weight for principle in run.constitution.principles}
     return [
         one
-        for one in read_retrained(run)
+        for one in read_retrained(run, sampled=sampled)
         if one.seed == run.config.seed
         and not one.label_set.planted
         and one.label_set.weights

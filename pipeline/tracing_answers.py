@@ -1,0 +1,77 @@
+"""The run's own answers to held-out prompts (stage `behaviour`), measured, with the gradient of each: for predictions
+about sampled text. Computed once and kept beside the recording."""
+
+from __future__ import annotations
+
+import torch
+
+from constitution.identity import digest
+from generate.records import Response
+from generate.weights import save_tensors
+from judge.interface import preferred
+from judge.rules import score
+from pipeline.context import Run
+from pipeline.stage_behaviour import Comparison, read_comparisons
+from pipeline.tracing import Opened
+from pipeline.trained_session import trained_session
+from reports.features import FEATURES
+from reports.trace.answers import Answers
+from train.heldout import along
+from train.recorded import load_tensors
+from train.records import TrainSingle
+from train.reference import ReferenceLogps
+from train.tokens import tokenise
+
+
+def answers_seen(run: Run, opened: Opened) -> Answers:
+    """Of the trained policy. Raises DataError where stage `behaviour` has not run."""
+    rows = [row for row in read_comparisons(run) if row.after.text]
+    name = digest("answers", texts=[[row.prompt.key, row.after.text] for row in rows])[:12]
+    path = run.folder.recording / f"answers-{name}.safetensors"
+    if not path.exists():
+        save_tensors({"gradients_A_C": _gradients(run, opened, rows)}, path)
+    values = {f"check:{p.id}": _checked(run, rows, place) for place, p in enumerate(run.constitution.principles)}
+    measured = {f"feature:{one.id}": _tensor([one.measure(row.after) for row in rows]) for one in FEATURES}
+    gradients_A_C = load_tensors(path)["gradients_A_C"]
+    return Answers([row.prompt.key for row in rows], {**values, **measured}, gradients_A_C)
+
+
+def _gradients(run: Run, opened: Opened, rows: list[Comparison]) -> torch.Tensor:
+    session = trained_session(run, opened.found)
+    policy, settings = session.trainee.policy, run.config.train
+    singles = [
+        TrainSingle(
+            key=f"answer {place}",
+            prompt_id=row.prompt.id,
+            conversation=row.prompt.conversation,
+            text=row.after.text,
+            finished=row.after.finish != "length",
+            p=1.0,
+        )
+        for place, row in enumerate(rows)
+    ]
+    tokens = tokenise(singles, policy.tokenizer, policy.stops, settings.max_length, "error").pairs
+    known = {one.key: ReferenceLogps(a=0.0, b=0.0) for one in singles}
+    session = session._replace(trainee=session.trainee._replace(references={**session.trainee.references, **known}))
+    steps = [opened.found.steps]
+    folder, tick = run.folder.recording, run.console.tick
+    (seen,) = along(session, opened.recorded, folder, tokens, steps, tick, averaged=False).found
+    # An answer that could not be put into tokens pulls nowhere, and its measure counts all the same.
+    found = torch.zeros(len(rows), seen.gradients_B_C.shape[1])
+    found[[int(one.pair.key.removeprefix("answer ")) for one in tokens]] = seen.gradients_B_C
+    return found
+
+
+def _checked(run: Run, rows: list[Comparison], place: int) -> torch.Tensor:
+    principle = run.constitution.principles[place]
+
+    def one(row: Comparison, answer: Response) -> float:
+        if principle.check is None or not principle.applies_to(row.prompt.tags):
+            return float("nan")
+        return preferred(principle, score(principle.check, row.prompt.conversation[-1].content, answer.text))
+
+    return _tensor([one(row, row.after) for row in rows])
+
+
+def _tensor(values: list[float]) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
