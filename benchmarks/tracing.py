@@ -114,12 +114,16 @@ def in_run(opened: Opened) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.floa
 
 
 def lds_in_run(opened: Opened, parts_K_F: np.ndarray, loo: Sequence[Retrained]) -> Fidelity | None:  # type: ignore[type-arg]
-    """A principle's part, taken away, as the prediction of the run without it."""
+    """The run without a principle, to first order: its part is taken away, and the others' grow as their weights do
+    when a label's are made to add up to 1 again."""
     now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
     predicted, real = [], []
     for one in loo:
         (gone,) = set(opened.table.principles) - one.label_set.weights.keys()
-        predicted.append(now_F - parts_K_F[opened.table.principles.index(gone)])
+        place = opened.table.principles.index(gone)
+        others_F = parts_K_F.sum(0) - parts_K_F[place]
+        weight = float(opened.table.weights_B_K[:, place].mean())
+        predicted.append(now_F - parts_K_F[place] + weight / (1 - weight) * others_F)
         real_J = torch.tensor([one.h[key] for key in opened.heldout.keys], dtype=torch.float64)
         real.append(list(behaviours(opened.heldout, real_J).values()))
     return fidelity(np.array(predicted), np.array(real), now_F)
