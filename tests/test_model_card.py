@@ -11,9 +11,11 @@ from huggingface_hub import ModelCard
 from constitution.model import Constitution, Principle
 from generate.engine import ModelRef
 from reports.model_card import Audited, JudgeCard, ModelCardFacts, escaped, model_card
-from tests.test_train import model, one_thread, run  # noqa: F401  (fixtures)
+from tests.test_train import model, run  # noqa: F401  (fixture)
 from train.settings import TrainSettings
 from train.summary import TrainSummary
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 NASTY = "Be kind | <script>alert(1)</script> [x](javascript:y) **now**\n# Heading \u202e `code`"
 

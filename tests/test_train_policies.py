@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 from constitution.errors import DataError, ModelError
 from generate.engine import ModelRef
 from generate.records import Message
-from tests.test_train import model, one_thread, run  # noqa: F401  (fixtures)
+from tests.test_train import model, run  # noqa: F401  (fixture)
 from tests.training import LORA, make_pairs
 from train.records import TrainPair, TrainSingle
 from train.settings import LOSS_SETTINGS, EarlyStop, TrainSettings
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 FULL: dict[str, Any] = {"lora": None, "learning_rate": 2e-3, "epochs": 6}
 

@@ -12,7 +12,7 @@ from scipy import stats
 from generate.engine import ModelRef
 from generate.records import Message
 from judge.records import Share
-from tests.test_train import model, one_thread, run  # noqa: F401  (fixtures)
+from tests.test_train import model, run  # noqa: F401  (fixture)
 from tests.training import make_pairs
 from train.estimate import last_slope, mean_over_prompts
 from train.metrics import Moved
@@ -21,6 +21,8 @@ from train.reference import ReferenceLogps
 from train.tokens import LeftOut, Tokenised, TokenPair
 from train.watch import Watched, watch
 from train.watch_data import data_warnings
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pair(index: int, p: float = 0.9, **votes: float) -> TrainPair:
