@@ -86,9 +86,14 @@ def edit(
             raise ConfigError([Problem(str(constitution), 1, 1, "no principle of it was judged in this run")])
         return weighted(new, weights), unjudged
     weights = {principle.id: principle.weight for principle in run.constitution.principles}
-    for given in [*drop, *(one.split("=", 1)[0] for one in weight)]:
+    named = [*drop, *(one.split("=", 1)[0] for one in weight)]
+    if not named:
+        raise ConfigError([Problem("whatif", 1, 1, "give --drop, --weight or --constitution")])
+    for given in named:
         if given not in weights:
             raise ConfigError([Problem("whatif", 1, 1, f"`{given}`: the constitution has: {', '.join(weights)}")])
+        if named.count(given) > 1:
+            raise ConfigError([Problem("whatif", 1, 1, f"`{given}`: it is named twice; drop it, or give one weight")])
     for one in weight:
         weights[one.split("=", 1)[0]] = _number(one)
     weights = {i: value for i, value in weights.items() if i not in drop}

@@ -21,7 +21,7 @@ from judge.labels import relabel
 from pipeline.ablation_inputs import Material, material
 from pipeline.ablation_store import read_retrained
 from pipeline.context import Run
-from pipeline.trained_session import trained_session
+from pipeline.trained_session import trained_job, trained_session
 from reports.ablation.records import Retrained
 from reports.trace.fidelity import Fidelity, fidelity
 from reports.trace.replay import Recording, Rules, recording
@@ -47,8 +47,9 @@ class Opened(NamedTuple):
 
 
 def opened_trace(run: Run) -> Opened:
-    """Raises DataError if the run is not trained, left no recording, or holds nothing out."""
+    """Raises DataError if the run is not trained as its file says, left no recording, or holds nothing out."""
     found = material(run)
+    trained_job(run, found)
     recorded = read_recording(run.folder.recording, found.inputs, found.steps)
     settings = run.config.train
     slope = pair_loss(settings).slope

@@ -12,13 +12,12 @@ from pipeline.singles import read_singles
 
 if TYPE_CHECKING:
     from train.records import TrainItem
-    from train.session import Session
+    from train.session import Job, Session
 
 
-def trained_session(run: Run, found: Material) -> Session:
-    """Raises DataError where the run's policy was trained on something else."""
-    from train.reference import ReferenceLogps
-    from train.session import Job, prepare
+def trained_job(run: Run, found: Material) -> Job:
+    """Loads no model. Raises DataError where the run's policy was trained on something else."""
+    from train.session import Job
 
     items: list[TrainItem] = [*found.pairs, *read_singles(run, found.pairs)]
     job = Job(items, run.reference, run.config.train, run.config.seed, run.folder.policy, run.folder.metrics)
@@ -27,6 +26,15 @@ def trained_session(run: Run, found: Material) -> Session:
             f"{run.folder.training}: the policy was trained with other labels or settings than the run has now: run "
             "`preceptor train` with this run file first"
         )
+    return job
+
+
+def trained_session(run: Run, found: Material) -> Session:
+    """Raises DataError as `trained_job`."""
+    from train.reference import ReferenceLogps
+    from train.session import prepare
+
+    job = trained_job(run, found)
     run.console.say(f"  loading {run.reference.name}")
     with Store(run.folder.references, ReferenceLogps) as references:
         return prepare(job, references, run.console.tick)

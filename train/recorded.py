@@ -15,6 +15,8 @@ from torch import Tensor
 from constitution.errors import DataError
 from train.recording import COORDINATES, RecordingHead, StepRecord, read_head
 
+AGAIN = "remove the run's 50-recording and 50-policy, and `preceptor train` makes both again"
+
 
 class Recorded(NamedTuple):
     """A whole recording, its steps in their order; `stand_for_C` says for how many of the trained numbers each
@@ -34,11 +36,11 @@ def read_recording(folder: Path, inputs: str, steps: int) -> Recorded:
     head = read_head(folder)
     if head is None:
         raise DataError(
-            f"{folder}: this run left no recording of its training; train it again with `train.trace` in its run file "
-            "(on by default, but not with several processes, nor with loss `orpo` or `kto`)"
+            f"{folder}: this run left no recording of its training (`train.trace`, on by default, but not with "
+            f"several processes, nor with loss `orpo` or `kto`); {AGAIN}"
         )
     if head.inputs != inputs:
-        raise DataError(f"{folder}: the recording is of another training than the policy; run stage `train` again")
+        raise DataError(f"{folder}: the recording is of another training than the policy; {AGAIN}")
     kept = sorted(int(path.stem.removeprefix("weights-")) for path in folder.glob("weights-*.safetensors"))
     return Recorded(
         head,
@@ -76,6 +78,4 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}); remove the run's 50-recording and 50-policy and train again"
-        ) from error
+        raise DataError(f"{path}: cannot be read ({error}); {AGAIN}") from error

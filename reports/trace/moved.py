@@ -15,7 +15,7 @@ from reports.trace.records import Moved, PairPart, Part
 from reports.trace.whatif import RESAMPLES, HeldOut, by_prompt
 
 LISTED = 8
-ONE_ANSWER = "one answer: no interval over prompts"
+ONE_ANSWER = "one answer"
 
 
 def moved_margin(

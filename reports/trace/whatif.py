@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from constitution.record import Record
-from reports.statistics import Interval, paired_bootstrap
+from reports.statistics import Interval, paired_bootstrap, smallest_detectable
 from reports.trace.replay import LabelSet, Recording, replay
 from train.gradients import PairGradients
 
@@ -54,6 +54,8 @@ class Predicted(Record):
     change: Interval
     """Then less now, paired by prompt. The interval is of the prompts, not of the prediction's own error: see the
     fidelity."""
+    detectable: float | None
+    """The smallest change that these prompts would show with 80 % power; None where they do not differ."""
     pairs: int
     """Held-out pairs."""
 
@@ -97,6 +99,7 @@ def predict(heldout: HeldOut, margins_J: Tensor, seed: int) -> list[Predicted]:
                 now=paired_bootstrap(now_P, RESAMPLES, 0.95, seed),
                 then=float(then_P.mean()),
                 change=paired_bootstrap(then_P - now_P, RESAMPLES, 0.95, seed),
+                detectable=smallest_detectable(then_P - now_P, 0.95),
                 pairs=int((~heldout.lean_J_K[:, column].isnan()).sum()),
             )
         )

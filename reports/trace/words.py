@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reports.statistics import Interval
 from reports.trace.fidelity import words as fidelity_words
 from reports.trace.records import Moved, PairPart, WhatIf
+from reports.trace.whatif import Predicted
 
 
 def whatif_lines(found: WhatIf) -> list[str]:
@@ -23,10 +24,9 @@ def whatif_lines(found: WhatIf) -> list[str]:
         "predicted margins on held-out pairs (mean of (2p - 1) h; now -> then, change with 95 % over prompts):"
     )
     for one in found.behaviours:
-        verdict = "" if one.moves else "  no detectable change"
         lines.append(
             f"  {one.principle}: {one.now.estimate:.3f} -> {one.then:.3f}, {interval(one.change)}, "
-            f"{one.pairs} pairs of {one.change.n} prompts{verdict}"
+            f"{one.pairs} pairs of {one.change.n} prompts{_verdict(one)}"
         )
     if found.corrected:
         lines.append(f"corrected by the retrainings without: {', '.join(found.corrected)}")
@@ -35,12 +35,20 @@ def whatif_lines(found: WhatIf) -> list[str]:
     return lines
 
 
+def _verdict(one: Predicted) -> str:
+    if one.moves:
+        return ""
+    if one.detectable is None:
+        return ": no detectable change"
+    return f": no detectable change; one of at least {one.detectable:.2g} would have been detected"
+
+
 def moved_lines(found: Moved) -> list[str]:
     """Who moved it: principles, then pairs."""
     lines = [
         f"{found.what}: {interval(found.measured)}, n = {found.measured.n}",
         f"explained by the parts below: {found.explained:.3f} (off by {100 * found.completeness_error:.1f} %)",
-        "by principle (part of the change, 95 % over held-out prompts):",
+        f"by principle (part of the change{', 95 % over held-out prompts' if found.measured.n > 1 else ''}):",
         *(f"  {part.principle}: {interval(part.contribution)}" for part in found.principles),
     ]
     for title, pairs in (("raised most by", found.raised), ("lowered most by", found.lowered)):
