@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from constitution.store import Store
@@ -16,6 +17,10 @@ from generate.settings import VllmEngine
 from judge.records import Vote
 from tests.serving import CANARY
 from tests.tiny import smollm_of_two_layers
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -130,7 +130,8 @@ def test_slope_is_the_derivative(settings: TrainSettings, h: float, p: float) ->
     h_B = at(h).requires_grad_()
     loss_at(settings, h_B, at(p)).sum().backward()
     assert h_B.grad is not None
-    assert slope_at(settings, h, p) == pytest.approx(h_B.grad.item(), abs=1e-9)
+    # Beyond 20 torch's softplus is the straight line, so that its own derivative is off by up to e^-20 = 2.1e-9.
+    assert slope_at(settings, h, p) == pytest.approx(h_B.grad.item(), abs=5e-9)
 
 
 @given(h=margin, p=probability)
