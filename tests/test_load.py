@@ -112,7 +112,7 @@ RUN_BAD = {
     "engines:\n  on: {type: vllm}\n": '6:3: the unquoted key `on` may be read as the boolean true: put it in quotes: "on"',
     "judges:\n  big: {kind: llm, model: m, engin: e}\n": "6:30: unknown key `engin`; did you mean `engine`?",
     "train: {loss: dpo, tau: 0.2}\n": "5:8: `tau` belongs to loss `ipo`; loss `dpo` uses `beta`",
-    "train: {lora: {rank: 3}}\n": "5:16: unknown key `rank`; allowed here: `alpha`, `layers`, `r`, `target_modules`, `upper_layers`",
+    "train: {lora: {rank: 3}}\n": "5:16: unknown key `rank`; allowed here: `alpha`, `freeze_a`, `layers`, `r`, `target_modules`, `upper_layers`",
     "seed: 2147483648\n": "5:7: `seed`: must be below 2147483648, found the number `2147483648`",
 }  # fmt: skip
 
