@@ -24,15 +24,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.ablation_truth import sham_false_positive_rate
-from benchmarks.tracing_world import whatif_milliseconds
+from benchmarks.ablation_truth import Rate, sham_false_positive_rate
+from benchmarks.tracing_world import Milliseconds, whatif_milliseconds
 from benchmarks.training import in_a_process
 from benchmarks.training_plan import Plan, Timing
 from pipeline.command_ablate import Wanted, run_ablation
 from pipeline.context import Run
 from pipeline.opened import opened_run
 from pipeline.run import run_pipeline
-from pipeline.tracing import Opened, edited_labels, missed, opened_trace, prediction, real_sets, weighted
+from pipeline.trace_fidelity import Told, means, missed, real_margins, real_sets, told
+from pipeline.tracing import Opened, edited_labels, labels_of, opened_trace, weighted
 from pipeline.tracing_answers import answers_seen
 from pipeline.trained_session import trained_session
 from reports.ablation.records import Retrained
@@ -40,7 +41,7 @@ from reports.trace.answers import Answers, changes
 from reports.trace.fidelity import Fidelity, fidelity, words
 from reports.trace.influence import Way, influence
 from reports.trace.replay import replay
-from reports.trace.whatif import Missed, behaviours, by_prompt, corrected, label_set
+from reports.trace.whatif import by_prompt
 from train.retrain import Retrainer
 
 RUN = Path(__file__).parent / "tracing_run/run.yaml"
@@ -48,27 +49,6 @@ CEILING_SETS = 8
 SAMPLED = ("feature:words",)
 """Behaviours of sampled answers: chosen before anything was measured, as the plainest there is."""
 SIMULATIONS = 200
-
-
-class Told(NamedTuple):
-    """Behaviours of label sets [M, F]: predicted without and with the leave-one-out runs, and retrained."""
-
-    alone: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-    with_loo: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-    real: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-
-
-def told(run: Run, opened: Opened, sets: Sequence[Retrained], residuals: Missed) -> Told:
-    """Predicted and retrained, set by set."""
-    alone, with_loo, real = [], [], []
-    principles = [principle.id for principle in run.constitution.principles]
-    for one in sets:
-        margins_J = prediction(run, opened, one.label_set.weights)
-        gone = {i: 1.0 for i in principles if i not in one.label_set.weights}
-        real_J = torch.tensor([one.h[key] for key in opened.heldout.keys], dtype=torch.float64)
-        for table, values_J in ((alone, margins_J), (with_loo, corrected(margins_J, residuals, gone)), (real, real_J)):
-            table.append(list(behaviours(opened.heldout, values_J).values()))
-    return Told(np.array(alone), np.array(with_loo), np.array(real))
 
 
 def told_sampled(run: Run, opened: Opened, answers: Answers, sets: Sequence[Retrained], named: Sequence[str]) -> Told:
@@ -79,12 +59,11 @@ def told_sampled(run: Run, opened: Opened, answers: Answers, sets: Sequence[Retr
     whole = by_ids[frozenset(principles)]
 
     def real(one: Retrained) -> list[float]:
-        means = [[statistics.mean(which.answers[name].values()) for name in named] for which in (one, whole)]
-        return [here - there for here, there in zip(*means, strict=True)]
+        both = [[statistics.mean(which.answers[name].values()) for name in named] for which in (one, whole)]
+        return [here - there for here, there in zip(*both, strict=True)]
 
     def alone(one: Retrained) -> list[float]:
-        labels = edited_labels(opened, weighted(run.constitution, one.label_set.weights))
-        away_C = replay(opened.played, label_set(labels, opened.recorded.head.pairs)) * opened.played.stand_for_C
+        away_C = replay(opened.played, labels_of(run, opened, one.label_set.weights)) * opened.played.stand_for_C
         return [float(changes(answers, name, away_C).mean()) for name in named]
 
     residuals = {}
@@ -116,7 +95,7 @@ def in_run(opened: Opened) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.floa
 def lds_in_run(opened: Opened, parts_K_F: np.ndarray, loo: Sequence[Retrained]) -> Fidelity | None:  # type: ignore[type-arg]
     """The run without a principle, to first order: its part is taken away, and the others' grow as their weights do
     when a label's are made to add up to 1 again."""
-    now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
+    now_F = np.array(means(opened, opened.heldout.seen.h_B))
     predicted, real = [], []
     for one in loo:
         (gone,) = set(opened.table.principles) - one.label_set.weights.keys()
@@ -124,8 +103,7 @@ def lds_in_run(opened: Opened, parts_K_F: np.ndarray, loo: Sequence[Retrained]) 
         others_F = parts_K_F.sum(0) - parts_K_F[place]
         weight = float(opened.table.weights_B_K[:, place].mean())
         predicted.append(now_F - parts_K_F[place] + weight / (1 - weight) * others_F)
-        real_J = torch.tensor([one.h[key] for key in opened.heldout.keys], dtype=torch.float64)
-        real.append(list(behaviours(opened.heldout, real_J).values()))
+        real.append(means(opened, real_margins(opened, one)))
     return fidelity(np.array(predicted), np.array(real), now_F)
 
 
@@ -137,21 +115,15 @@ def ceiling(run: Run, opened: Opened, sets: Sequence[Retrained], count: int) -> 
     for one in sets[:count]:
         if one.key not in known:
             again = again or Retrainer(trained_session(run, opened.found))
-            labels = {key: label.p for key, label in opened.found.labels.items()}
-            labels = {**labels, **edited_labels(opened, weighted(run.constitution, one.label_set.weights))}
+            labels = edited_labels(opened, weighted(run.constitution, one.label_set.weights))
             again.train(labels, seed=run.config.seed + 1, steps=opened.found.steps)
             moved = again.heldout()
             known[one.key] = {pair.key: float(h) for pair, h in zip(moved.pairs, moved.h_B, strict=True)}
             store.write_text(json.dumps(known), encoding="utf-8")
-    values = [
-        [
-            list(behaviours(opened.heldout, torch.tensor([h[key] for key in opened.heldout.keys])).values())
-            for h in ([known[one.key] for one in sets[:count]] if other else [one.h for one in sets[:count]])
-        ]
-        for other in (True, False)
-    ]
-    now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
-    return fidelity(np.array(values[0]), np.array(values[1]), now_F)
+    others = [means(opened, torch.tensor([known[one.key][key] for key in opened.heldout.keys])) for one in sets[:count]]
+    own = [means(opened, real_margins(opened, one)) for one in sets[:count]]
+    now_F = np.array(means(opened, opened.heldout.seen.h_B))
+    return fidelity(np.array(others), np.array(own), now_F)
 
 
 def trl_seconds(run: Run, opened: Opened, threads: int) -> float:
@@ -195,69 +167,100 @@ def main() -> None:
     with opened_run(RUN, {}, (), given.runs) as run:
         started = time.perf_counter()
         opened = opened_trace(run)
-        parts_K_F, completeness = in_run(opened)
-        followed = time.perf_counter() - started
-        report(run, opened, given, parts_K_F, completeness, followed)
+        found = measure(run, opened, given.threads, time.perf_counter() - started)
+        print(f"{accuracy(opened)}, {len(opened.recorded.head.pairs)} pairs trained on, {opened.found.steps} steps")
+        print("\n".join(lines(found, opened.heldout.principles)))
+        print(json.dumps(summary(found)))
 
 
-def report(
-    run: Run,
-    opened: Opened,
-    given: argparse.Namespace,
-    parts_K_F: np.ndarray,  # type: ignore[type-arg]
-    completeness: float,
-    followed: float,
-) -> None:
-    """Everything that is compared, in lines and as the last line's object."""
-    count = len(run.constitution.principles)
-    sets = real_sets(run)
+class Measured(NamedTuple):
+    """Everything that is compared; seconds are wall-clock."""
+
+    alone: Fidelity
+    with_loo: Fidelity
+    inside: Fidelity
+    ceiling: Fidelity
+    completeness: float
+    trained: list[float]
+    run_seconds: float
+    followed: float
+    rival: float
+    speed: Milliseconds
+    sham: Rate
+
+
+def measure(run: Run, opened: Opened, threads: int, followed: float) -> Measured:
+    """All of it; `followed` are the seconds that opening the recording took."""
+    started = time.perf_counter()
+    parts_K_F, completeness = in_run(opened)
+    followed += time.perf_counter() - started
+    count, sets = len(run.constitution.principles), real_sets(run)
     loo = [one for one in sets if len(one.label_set.weights) == count - 1]
     subsets = [one for one in sets if len(one.label_set.weights) < count - 1]
-    now_F = np.array(list(behaviours(opened.heldout, opened.heldout.seen.h_B).values()))
     margins = told(run, opened, subsets, missed(run, opened))
     text = told_sampled(run, opened, answers_seen(run, opened), subsets, SAMPLED)
     found = Told(*(np.hstack(both) for both in zip(margins, text, strict=True)))
-    real_F = np.hstack([now_F, np.zeros(len(SAMPLED))])
-    alone, with_loo = fidelity(found.alone, found.real, real_F), fidelity(found.with_loo, found.real, real_F)
-    inside, top = lds_in_run(opened, parts_K_F, loo), ceiling(run, opened, subsets, CEILING_SETS)
+    real_F = np.hstack([means(opened, opened.heldout.seen.h_B), np.zeros(len(SAMPLED))])
     stamp = run.folder.stamp("train")
     assert stamp
-    assert alone
-    assert with_loo
-    assert inside
-    assert top
-    rival = trl_seconds(run, opened, given.threads)
-    trained = [one.seconds for one in sets if len(one.label_set.weights) >= count - 1]
-    speed = whatif_milliseconds()
-    sham = sham_false_positive_rate(SIMULATIONS, 0)
-    print(f"{accuracy(opened)}, {len(opened.recorded.head.pairs)} pairs trained on, {opened.found.steps} steps")
-    print(f"what-if from the one run:        {words(alone)}")
-    print(f"what-if with leave-one-out runs: {words(with_loo)}")
-    each = zip((*opened.heldout.principles, *SAMPLED), alone.by_behaviour, with_loo.by_behaviour, strict=True)
-    print("by behaviour, without and with them: " + ", ".join(f"{name} {a:.2f} {b:.2f}" for name, a, b in each))
-    print(f"in-run attribution:              {words(inside)}")
-    print(f"seed-to-seed ceiling:            {words(top)}")
-    spread = f"{min(trained):.1f} to {max(trained):.1f}, n = {len(trained)}"
-    print(f"completeness error: {100 * completeness:.1f} % of the mean change, {len(now_F)} behaviours")
-    print(f"retraining: {statistics.mean(trained):.1f} s each ({spread})")
-    print(f"tuned TRL: {rival:.1f} s; our run {stamp.seconds:.1f} s with its loading, the trace {followed:.1f} s more")
-    print(f"a what-if: {speed.small:.0f} ms at 256 pairs, {speed.large:.0f} ms at 10,000 (median of {speed.n})")
-    interval = f"[{100 * sham.low:.1f}, {100 * sham.high:.1f}], n = {sham.n}"
-    print(f"sham found moving something: {100 * sham.rate:.1f} % {interval}")
-    found_json = {
-        "lds_whatif": round(alone.lds, 3),
-        "lds_whatif_with_loo": round(with_loo.lds, 3),
-        "lds_inrun": round(inside.lds, 3),
-        "size_error_whatif": round(alone.size_error, 3),
-        "seed_ceiling": round(top.lds, 3),
-        "completeness_error": round(completeness, 4),
-        "cost_trace": round((stamp.seconds + followed) / rival, 3),
-        "cost_loo": round(sum(trained) / rival, 3),
-        "sham_false_positive_rate": round(sham.rate, 3),
-        "whatif_ms": round(speed.small, 1),
-        "whatif_ms_10k": round(speed.large, 1),
+    return Measured(
+        enough(fidelity(found.alone, found.real, real_F)),
+        enough(fidelity(found.with_loo, found.real, real_F)),
+        enough(lds_in_run(opened, parts_K_F, loo)),
+        enough(ceiling(run, opened, subsets, CEILING_SETS)),
+        completeness,
+        [one.seconds for one in sets if len(one.label_set.weights) >= count - 1],
+        stamp.seconds,
+        followed,
+        trl_seconds(run, opened, threads),
+        whatif_milliseconds(),
+        sham_false_positive_rate(SIMULATIONS, 0),
+    )
+
+
+def enough(found: Fidelity | None) -> Fidelity:
+    """Ends the benchmark where there were too few label sets."""
+    if found is None:
+        raise SystemExit("too few label sets for a rank correlation: give more with --subsets")
+    return found
+
+
+def lines(found: Measured, principles: Sequence[str]) -> list[str]:
+    """The figures in words, each with its n and spread."""
+    each = zip((*principles, *SAMPLED), found.alone.by_behaviour, found.with_loo.by_behaviour, strict=True)
+    spread = f"{min(found.trained):.1f} to {max(found.trained):.1f}, n = {len(found.trained)}"
+    sham, speed = found.sham, found.speed
+    return [
+        f"what-if from the one run:        {words(found.alone)}",
+        f"what-if with leave-one-out runs: {words(found.with_loo)}",
+        "by behaviour, without and with them: " + ", ".join(f"{name} {a:.2f} {b:.2f}" for name, a, b in each),
+        f"in-run attribution:              {words(found.inside)}",
+        f"seed-to-seed ceiling:            {words(found.ceiling)}",
+        f"completeness error: {100 * found.completeness:.1f} % of the mean change, {len(principles)} behaviours",
+        f"retraining: {statistics.mean(found.trained):.1f} s each ({spread})",
+        f"tuned TRL: {found.rival:.1f} s; our run {found.run_seconds:.1f} s with its loading, the trace "
+        f"{found.followed:.1f} s more",
+        f"a what-if: {speed.small:.0f} ms at 256 pairs, {speed.large:.0f} ms at 10,000 (median of {speed.n})",
+        f"sham found moving something: {100 * sham.rate:.1f} % [{100 * sham.low:.1f}, {100 * sham.high:.1f}], "
+        f"n = {sham.n}",
+    ]
+
+
+def summary(found: Measured) -> dict[str, float]:
+    """The last line's object."""
+    return {
+        "lds_whatif": round(found.alone.lds, 3),
+        "lds_whatif_with_loo": round(found.with_loo.lds, 3),
+        "lds_inrun": round(found.inside.lds, 3),
+        "size_error_whatif": round(found.alone.size_error, 3),
+        "seed_ceiling": round(found.ceiling.lds, 3),
+        "completeness_error": round(found.completeness, 4),
+        "cost_trace": round((found.run_seconds + found.followed) / found.rival, 3),
+        "cost_loo": round(sum(found.trained) / found.rival, 3),
+        "sham_false_positive_rate": round(found.sham.rate, 3),
+        "whatif_ms": round(found.speed.small, 1),
+        "whatif_ms_10k": round(found.speed.large, 1),
     }
-    print(json.dumps(found_json))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from constitution.identity import digest, seed_from
-from constitution.model import Constitution
+from constitution.model import Constitution, Principle
 from generate.engine import Completion, Engine, ModelRef, Sampling
 from generate.open import open_engine
 from generate.records import Prompt, Response
@@ -113,14 +113,20 @@ def measured(
     found: Mapping[str, dict[str, float]] = defaultdict(dict)
     for prompt, completions in zip(prompts, answers, strict=True):
         responses = [_response(prompt, completion, index) for index, completion in enumerate(completions)]
-        question = prompt.conversation[-1].content
         for principle in constitution.principles:
-            if principle.check is not None and principle.applies_to(prompt.tags):
-                scores = [preferred(principle, score(principle.check, question, r.text)) for r in responses]
+            scores = [one for r in responses if (one := check_score(principle, prompt, r)) is not None]
+            if scores:
                 found[f"check:{principle.id}"][prompt.key] = _mean(scores)
         for feature in FEATURES:
             found[f"feature:{feature.id}"][prompt.key] = _mean([feature.measure(response) for response in responses])
     return dict(found)
+
+
+def check_score(principle: Principle, prompt: Prompt, response: Response) -> float | None:
+    """How well an answer does by a principle's check, higher is better; None without one, or out of its scope."""
+    if principle.check is None or not principle.applies_to(prompt.tags):
+        return None
+    return preferred(principle, score(principle.check, prompt.conversation[-1].content, response.text))
 
 
 def _response(prompt: Prompt, one: Completion, index: int) -> Response:

@@ -117,7 +117,8 @@ def _number(given: str) -> float:
 def answer(run: Run, opened: Opened, edited: Constitution, unjudged: Sequence[str]) -> tuple[Record, list[str]]:
     """The prediction, as data and as lines."""
     from judge.label_sets import compare_labels
-    from pipeline.tracing import edited_labels, measured_fidelity, missed
+    from pipeline.trace_fidelity import measured_fidelity, missed
+    from pipeline.tracing import edited_labels
     from reports.trace.records import WhatIf
     from reports.trace.whatif import corrected, label_set, margins_after, predict
     from reports.trace.words import whatif_lines

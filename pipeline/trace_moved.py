@@ -12,16 +12,12 @@ from constitution.read_json import read_record
 from constitution.record import Record
 from generate.records import Message
 from pipeline.context import Run
-from pipeline.tracing import Opened, opened_trace
-from pipeline.trained_session import trained_session
+from pipeline.tracing import Opened, answers_along, opened_trace
 from reports.trace.influence import Way, influence
 from reports.trace.moved import moved_answer, moved_margin
 from reports.trace.records import Moved
-from train.heldout import along
 from train.metrics import ADDITIVE
 from train.records import TrainSingle
-from train.reference import ReferenceLogps
-from train.tokens import tokenise
 
 NOT_ADDITIVE = (
     "an update splits into its principles' shares only where a label is the weighted mean of their votes "
@@ -56,7 +52,6 @@ def response_moved(run: Run, file: Path) -> Moved:
     """Who raised or lowered the log-probability of one answer. Raises ConfigError for a file that is not one."""
     answer = read_record(file, Answer)
     opened = opened_trace(run)
-    session = trained_session(run, opened.found)
     single = TrainSingle(
         key="asked",
         prompt_id="asked",
@@ -65,14 +60,10 @@ def response_moved(run: Run, file: Path) -> Moved:
         finished=answer.finished,
         p=1.0,
     )
-    policy, settings = session.trainee.policy, run.config.train
-    tokens = tokenise([single], policy.tokenizer, policy.stops, settings.max_length, "error")
+    steps = opened.recorded.kept
+    tokens, seen = answers_along(run, opened, [single], steps)
     if not tokens.pairs:
         raise DataError(f"{file}: {tokens.dropped[0].reason}")
-    references = {**session.trainee.references, "asked": ReferenceLogps(a=0.0, b=0.0)}
-    session = session._replace(trainee=session.trainee._replace(references=references))
-    folder, steps = run.folder.recording, opened.recorded.kept
-    seen = along(session, opened.recorded, folder, tokens.pairs, steps, run.console.tick, averaged=False)
     parts = _parts(opened, Way(steps, [one.gradients_B_C for one in seen.found]))
     change = float(seen.found[-1].h_B[0] - seen.found[0].h_B[0])
     what = f"log-probability of the answer in {file.name} (nats)"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from constitution.errors import DataError
@@ -19,18 +18,18 @@ from constitution.read_json import read_json
 from judge.label_sets import LabelSet, constitution_of
 from judge.labels import relabel
 from pipeline.ablation_inputs import Material, material
-from pipeline.ablation_store import read_retrained
 from pipeline.context import Run
 from pipeline.trained_session import trained_job, trained_session
-from reports.ablation.records import Retrained
-from reports.trace.fidelity import Fidelity, fidelity
+from reports.trace.replay import LabelSet as ReplayLabels
 from reports.trace.replay import Recording, Rules, recording
-from reports.trace.whatif import HeldOut, Missed, behaviours, corrected, label_set, margins_after
+from reports.trace.whatif import HeldOut, label_set, margins_after
 from train.heldout import Along, along, keep, kept, missing
 from train.losses import pair_loss
 from train.metrics import Votes, votes
 from train.recorded import Recorded, read_recording
-from train.records import TrainPair
+from train.records import TrainPair, TrainSingle
+from train.reference import ReferenceLogps
+from train.tokens import Tokenised, tokenise
 
 KEYS = "heldout.json"
 
@@ -44,6 +43,13 @@ class Opened(NamedTuple):
     table: Votes
     heldout: HeldOut
     way: Along
+
+
+class AnswersAlong(NamedTuple):
+    """Single answers as tokens, those that cannot be trained on left out, and each of the others along the run."""
+
+    tokens: Tokenised
+    along: Along
 
 
 def opened_trace(run: Run) -> Opened:
@@ -96,41 +102,17 @@ def _leaning(pairs: Sequence[TrainPair], way: Along) -> HeldOut:
 def edited_labels(opened: Opened, edited: Constitution) -> dict[str, float | None]:
     """p by key of the pairs trained on, under another constitution over the same votes."""
     labels = opened.found.labels
-    if not edited.principles or not any(principle.weight for principle in edited.principles):
-        return dict.fromkeys(opened.recorded.head.pairs)
     return {key: relabel(labels[key], edited).p for key in opened.recorded.head.pairs}
-
-
-def missed(run: Run, opened: Opened) -> Missed:
-    """What the replay missed of each principle that was really left out with the run's own seed; empty without any."""
-    weights = {principle.id: principle.weight for principle in run.constitution.principles}
-    found = {}
-    for one in real_sets(run):
-        gone = weights.keys() - one.label_set.weights.keys()
-        if len(gone) == 1:
-            real_J = torch.tensor([one.h[key] for key in opened.heldout.keys], dtype=torch.float64)
-            found[gone.pop()] = real_J - prediction(run, opened, one.label_set.weights)
-    return Missed(found)
-
-
-def real_sets(run: Run, *, sampled: bool = False) -> list[Retrained]:
-    """The retrainings with the run's own seed on principles of its constitution at their own weights; with `sampled`,
-    those that answered prompts."""
-    weights = {principle.id: principle.weight for principle in run.constitution.principles}
-    return [
-        one
-        for one in read_retrained(run, sampled=sampled)
-        if one.seed == run.config.seed
-        and not one.label_set.planted
-        and one.label_set.weights
-        and one.label_set.weights.items() <= weights.items()
-    ]
 
 
 def prediction(run: Run, opened: Opened, weights: dict[str, float]) -> torch.Tensor:
     """The held-out margins [J] with these principles at these weights."""
-    labels = edited_labels(opened, weighted(run.constitution, weights))
-    return margins_after(opened.played, opened.heldout, label_set(labels, opened.recorded.head.pairs))
+    return margins_after(opened.played, opened.heldout, labels_of(run, opened, weights))
+
+
+def labels_of(run: Run, opened: Opened, weights: dict[str, float]) -> ReplayLabels:
+    """What the replay takes for these principles at these weights."""
+    return label_set(edited_labels(opened, weighted(run.constitution, weights)), opened.recorded.head.pairs)
 
 
 def weighted(constitution: Constitution, weights: dict[str, float]) -> Constitution:
@@ -138,18 +120,16 @@ def weighted(constitution: Constitution, weights: dict[str, float]) -> Constitut
     return constitution_of(constitution, LabelSet(weights=weights))
 
 
-def measured_fidelity(run: Run, opened: Opened, residuals: Missed) -> Fidelity | None:
-    """How predictions do on the retrained label sets that correct none of them."""
-    old = {principle.id: principle.weight for principle in run.constitution.principles}
-    sets = [one for one in real_sets(run) if len(old) - len(one.label_set.weights) > 1]
-    if not sets:
-        return None
-    predicted, real = [], []
-    for one in sets:
-        gone = {i: 1.0 for i in old if i not in one.label_set.weights}
-        margins_J = corrected(prediction(run, opened, one.label_set.weights), residuals, gone)
-        predicted.append(list(behaviours(opened.heldout, margins_J).values()))
-        real_J = torch.tensor([one.h[key] for key in opened.heldout.keys], dtype=torch.float64)
-        real.append(list(behaviours(opened.heldout, real_J).values()))
-    now = list(behaviours(opened.heldout, opened.heldout.seen.h_B).values())
-    return fidelity(np.array(predicted), np.array(real), np.array(now))
+def answers_along(run: Run, opened: Opened, singles: Sequence[TrainSingle], steps: Sequence[int]) -> AnswersAlong:
+    """Log-probability and gradient of single answers after each of these kept steps.
+
+    Raises DataError if an answer is longer than the training allows.
+    """
+    session = trained_session(run, opened.found)
+    policy, settings = session.trainee.policy, run.config.train
+    tokens = tokenise(singles, policy.tokenizer, policy.stops, settings.max_length, "error")
+    # Their reference is of no interest: only changes and gradients are read.
+    known = {one.key: ReferenceLogps(a=0.0, b=0.0) for one in singles}
+    session = session._replace(trainee=session.trainee._replace(references={**session.trainee.references, **known}))
+    folder, tick = run.folder.recording, run.console.tick
+    return AnswersAlong(tokens, along(session, opened.recorded, folder, tokens.pairs, steps, tick, averaged=False))

@@ -6,21 +6,15 @@ from __future__ import annotations
 import torch
 
 from constitution.identity import digest
-from generate.records import Response
 from generate.weights import save_tensors
-from judge.interface import preferred
-from judge.rules import score
+from pipeline.ablation_answers import check_score
 from pipeline.context import Run
 from pipeline.stage_behaviour import Comparison, read_comparisons
-from pipeline.tracing import Opened
-from pipeline.trained_session import trained_session
+from pipeline.tracing import Opened, answers_along
 from reports.features import FEATURES
 from reports.trace.answers import Answers
-from train.heldout import along
 from train.recorded import load_tensors
 from train.records import TrainSingle
-from train.reference import ReferenceLogps
-from train.tokens import tokenise
 
 
 def answers_seen(run: Run, opened: Opened) -> Answers:
@@ -37,8 +31,6 @@ def answers_seen(run: Run, opened: Opened) -> Answers:
 
 
 def _gradients(run: Run, opened: Opened, rows: list[Comparison]) -> torch.Tensor:
-    session = trained_session(run, opened.found)
-    policy, settings = session.trainee.policy, run.config.train
     singles = [
         TrainSingle(
             key=f"answer {place}",
@@ -50,27 +42,17 @@ def _gradients(run: Run, opened: Opened, rows: list[Comparison]) -> torch.Tensor
         )
         for place, row in enumerate(rows)
     ]
-    tokens = tokenise(singles, policy.tokenizer, policy.stops, settings.max_length, "error").pairs
-    known = {one.key: ReferenceLogps(a=0.0, b=0.0) for one in singles}
-    session = session._replace(trainee=session.trainee._replace(references={**session.trainee.references, **known}))
-    steps = [opened.found.steps]
-    folder, tick = run.folder.recording, run.console.tick
-    (seen,) = along(session, opened.recorded, folder, tokens, steps, tick, averaged=False).found
+    tokens, along = answers_along(run, opened, singles, [opened.found.steps])
+    (seen,) = along.found
     # An answer that could not be put into tokens pulls nowhere, and its measure counts all the same.
     found = torch.zeros(len(rows), seen.gradients_B_C.shape[1])
-    found[[int(one.pair.key.removeprefix("answer ")) for one in tokens]] = seen.gradients_B_C
+    found[[int(one.pair.key.removeprefix("answer ")) for one in tokens.pairs]] = seen.gradients_B_C
     return found
 
 
 def _checked(run: Run, rows: list[Comparison], place: int) -> torch.Tensor:
-    principle = run.constitution.principles[place]
-
-    def one(row: Comparison, answer: Response) -> float:
-        if principle.check is None or not principle.applies_to(row.prompt.tags):
-            return float("nan")
-        return preferred(principle, score(principle.check, row.prompt.conversation[-1].content, answer.text))
-
-    return _tensor([one(row, row.after) for row in rows])
+    scores = [check_score(run.constitution.principles[place], row.prompt, row.after) for row in rows]
+    return _tensor([float("nan") if one is None else one for one in scores])
 
 
 def _tensor(values: list[float]) -> torch.Tensor:

@@ -9,6 +9,7 @@ from constitution.checks import ListsCheck, PatternCheck, RepetitionCheck, Words
 from constitution.model import Constitution, Principle
 from generate.engine import ModelRef
 from generate.records import Message, Pair, Prompt, Response
+from judge.calibration import PrincipleCalibration, Temperature
 from judge.interface import Judge, Showing
 from judge.judges import open_judge
 from judge.records import Order, Vote
@@ -86,3 +87,17 @@ def a_vote(judge: Judge, pair: Pair, principle: Principle, order: Order, logit: 
     if logit is None:
         return Vote(request=request, state="failed", reason="invalid_json")
     return Vote(request=request, state="valid", logit=logit)
+
+
+def cooled(principle: Principle) -> PrincipleCalibration:
+    """A calibration that takes a judge in two orders for three times as sure as it should be."""
+    return PrincipleCalibration(
+        principle=principle.id,
+        key=principle.key,
+        showings=("ab0", "ba0"),
+        labels=50,
+        prompts=50,
+        temperature=Temperature(value=3.0),
+        own=1.0,
+        at_chance=False,
+    )

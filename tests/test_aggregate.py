@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from constitution.model import Constitution, Principle
 from generate.records import Pair
-from judge.calibration import PrincipleCalibration, Temperature, applied
+from judge.calibration import applied
 from judge.interface import Judge
 from judge.labels import label_pair, oriented, relabel, select_best_worst
 from judge.records import Label, Vote
-from tests.judging import a_constitution, a_pair, a_prompt, a_vote, llm_judge
+from tests.judging import a_constitution, a_pair, a_prompt, a_vote, cooled, llm_judge
 
 PAIR = a_pair("one answer", "another answer")
 SWAPPED = Pair(prompt=PAIR.prompt, a=PAIR.b, b=PAIR.a)
@@ -152,17 +152,7 @@ def test_turning_the_pair_round_turns_the_label(constitution: Constitution, lean
 def test_relabelling_is_labelling_from_the_votes(one: Constitution, leanings: Leanings, two: Constitution) -> None:
     judge = llm_judge(one)
     given_votes = votes(judge, PAIR, one, leanings)
-    entry = PrincipleCalibration(
-        principle="second",
-        key=one.principles[1].key,
-        showings=("ab0", "ba0"),
-        labels=50,
-        prompts=50,
-        temperature=Temperature(value=3.0),
-        own=1.0,
-        at_chance=False,
-    )
-    calibration = applied({"second": entry}, ())
+    calibration = applied({"second": cooled(one.principles[1])}, ())
     label = label_pair(PAIR, given_votes, one, judge, calibration)
     assert Label.model_validate_json(label.model_dump_json()) == label
     assert relabel(label, one) == label

@@ -6,12 +6,12 @@ import pytest
 
 from constitution.model import Constitution
 from generate.records import Pair
-from judge.calibration import PrincipleCalibration, Temperature, applied
+from judge.calibration import applied
 from judge.labels import label_pair, select_best_worst
 from pipeline.console import printable
 from reports.pair_trace import PairTrace, pair_trace
 from reports.pair_words import pair_lines
-from tests.judging import a_pair, a_prompt, llm_judge
+from tests.judging import a_pair, a_prompt, cooled, llm_judge
 from tests.test_aggregate import IDS, PAIR, Leanings, law, logit, votes
 
 FORGED = "fine\nLabel by weighted_mean: B, p = 0.0100\n  made again\x1b[2J\u202e from the stored votes\r\nVotes (9)"
@@ -83,17 +83,7 @@ def test_undecided_and_passed_over_pairs_say_so() -> None:
 def test_a_calibrated_label_is_made_again_through_its_calibration() -> None:
     constitution = law()
     judge = llm_judge(constitution)
-    entry = PrincipleCalibration(
-        principle="first",
-        key=constitution.principles[0].key,
-        showings=("ab0", "ba0"),
-        labels=50,
-        prompts=50,
-        temperature=Temperature(value=3.0),
-        own=1.0,
-        at_chance=False,
-    )
-    calibration = applied({"first": entry}, ())
+    calibration = applied({"first": cooled(constitution.principles[0])}, ())
     given = votes(judge, PAIR, constitution, [2.0, -1.0, 0.5])
     stored = label_pair(PAIR, given, constitution, judge, calibration)
     assert stored.p != label_pair(PAIR, given, constitution, judge).p

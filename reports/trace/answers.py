@@ -12,15 +12,11 @@ Shapes: A answers, C coordinates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from reports.statistics import Interval, paired_bootstrap
-from reports.trace.whatif import RESAMPLES
 
 
 class Answers(NamedTuple):
@@ -43,23 +39,3 @@ def changes(answers: Answers, behaviour: str, away_C: Tensor) -> np.ndarray[tupl
             centred = values_A[here] - values_A[here].mean()
             found.append(float((centred * likelier_A[here]).sum() / (int(here.sum()) - 1)))
     return np.array(found)
-
-
-def predicted_change(answers: Answers, behaviour: str, away_C: Tensor, seed: int) -> Interval:
-    """Its mean over prompts with a bootstrap interval over them."""
-    return paired_bootstrap(changes(answers, behaviour, away_C), RESAMPLES, 0.95, seed)
-
-
-def measurable(answers: Answers) -> Sequence[str]:
-    """The behaviours that differ between answers to one prompt."""
-    return [name for name in answers.values if bool(changes_exist(answers, name))]
-
-
-def changes_exist(answers: Answers, behaviour: str) -> bool:
-    """Whether any prompt has two answers that differ in it."""
-    values_A = answers.values[behaviour]
-    for prompt in dict.fromkeys(answers.prompts):
-        here = torch.tensor([one == prompt for one in answers.prompts]) & ~values_A.isnan()
-        if int(here.sum()) > 1 and float(values_A[here].std()) > 0:
-            return True
-    return False

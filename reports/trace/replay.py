@@ -39,13 +39,14 @@ class Rules(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """What is played: the steps, how many numbers each coordinate stands for, and the recorded run's own updates
-    (T tensors [C])."""
+    """What is played: the steps, how many numbers each coordinate stands for, and of the recorded run's own steps their
+    updates (T tensors [C]) and their gradients' lengths at the coordinates."""
 
     steps: Sequence[StepRecord]
     stand_for_C: Tensor
     rules: Rules
     updates: list[Tensor]
+    lengths: list[Tensor]
 
 
 class LabelSet(NamedTuple):
@@ -76,17 +77,19 @@ class _Adam:
 def recording(steps: Sequence[StepRecord], stand_for_C: Tensor, rules: Rules) -> Recording:
     """Ready to be played: the recorded run's updates are worked out once."""
     adam = _Adam(len(stand_for_C))
-    updates = [
-        adam.update(clip_of(step, rules) * (step.pull_B.float() @ step.gradients_B_C), step.rate) for step in steps
-    ]
-    return Recording(steps, stand_for_C, rules, updates)
+    updates, lengths = [], []
+    for step in steps:
+        gradient_C = _recorded_gradient(step)
+        updates.append(adam.update(clip_of(step, rules) * gradient_C, step.rate))
+        lengths.append(_length(gradient_C, stand_for_C))
+    return Recording(steps, stand_for_C, rules, updates, lengths)
 
 
 def roots(played: Recording) -> list[Tensor]:
     """What each step's update was divided by [C]: the recorded run's second moments."""
     adam, found = _Adam(len(played.stand_for_C)), []
     for step in played.steps:
-        adam.update(clip_of(step, played.rules) * (step.pull_B.float() @ step.gradients_B_C), step.rate)
+        adam.update(clip_of(step, played.rules) * _recorded_gradient(step), step.rate)
         found.append(adam.root())
     return found
 
@@ -100,24 +103,32 @@ def replay(played: Recording, labels: LabelSet) -> Tensor:
     """d [C]: how far from the recorded run's last weights another label set would have ended."""
     rules, away_C = played.rules, torch.zeros(len(played.stand_for_C))
     adam = _Adam(len(away_C))
-    for step, update_C in zip(played.steps, played.updates, strict=True):
-        gradient_C = _gradient(step, played, labels, away_C)
+    for step, update_C, length in zip(played.steps, played.updates, played.lengths, strict=True):
+        gradient_C = _gradient(step, length, played, labels, away_C)
         away_C.mul_(1 - step.rate * rules.decay).sub_(adam.update(gradient_C, step.rate)).add_(update_C)
     return away_C
 
 
-def _gradient(step: StepRecord, played: Recording, labels: LabelSet, away_C: Tensor) -> Tensor:
+def _gradient(step: StepRecord, length: Tensor, played: Recording, labels: LabelSet, away_C: Tensor) -> Tensor:
     """The step's clipped gradient under other labels."""
     h_B = step.h_B + (step.gradients_B_C @ (away_C * played.stand_for_C)).double()
     p_B, there_B = labels.p_N[step.pairs_B], labels.there_N[step.pairs_B]
     # `pull` is divided by what the loss is averaged over, which is all pairs of the step.
     pull_B = played.rules.slope(h_B, p_B) * there_B / len(step.pairs_B)
     gradient_C = pull_B.float() @ step.gradients_B_C
-    return gradient_C * min(1.0, played.rules.max_norm / (_norm(step, played, gradient_C) + 1e-6))
+    return gradient_C * min(1.0, played.rules.max_norm / (_norm(step, length, played.stand_for_C, gradient_C) + 1e-6))
 
 
-def _norm(step: StepRecord, played: Recording, gradient_C: Tensor) -> float:
+def _norm(step: StepRecord, length: Tensor, stand_for_C: Tensor, gradient_C: Tensor) -> float:
     """The whole gradient's norm: its length at the coordinates, in units of the recorded step's, which is known."""
-    recorded_C = step.pull_B.float() @ step.gradients_B_C
-    there, here = ((grad.square() @ played.stand_for_C).sqrt() for grad in (recorded_C, gradient_C))
-    return step.norm * float(here / there) if there > 0 else 0.0
+    return step.norm * float(_length(gradient_C, stand_for_C) / length) if length > 0 else 0.0
+
+
+def _length(gradient_C: Tensor, stand_for_C: Tensor) -> Tensor:
+    """The norm that the coordinates give."""
+    return (gradient_C.square() @ stand_for_C).sqrt()
+
+
+def _recorded_gradient(step: StepRecord) -> Tensor:
+    """The recorded step's gradient at the coordinates, before clipping."""
+    return step.pull_B.float() @ step.gradients_B_C
