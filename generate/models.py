@@ -27,6 +27,9 @@ COMMIT = re.compile(r"^[0-9a-f]{40}$")
 PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # Whatever can change what the model says: configuration, tokenizer and chat template, weights.
 MEANINGFUL_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors")
+TRAINING = "training.json"
+"""What the trainer leaves beside a policy: where it stood and what it was made from, which changes nothing that it
+says. So the same weights answer alike in whatever folder the run is."""
 
 
 def resolve_model(name: str, revision: str | None = None) -> ModelRef:
@@ -63,7 +66,7 @@ def _resolve_folder(name: str) -> ModelRef:
         )
         raise ModelError(f"the model folder `{name}` {why}")
     _refuse_foreign_code(name, folder / "config.json")
-    files = sorted({file for pattern in MEANINGFUL_FILES for file in folder.glob(pattern)})
+    files = sorted({file for pattern in MEANINGFUL_FILES for file in folder.glob(pattern) if file.name != TRAINING})
     return ModelRef(name=name, path=str(folder), revision=content_digest(files))
 
 

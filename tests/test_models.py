@@ -56,6 +56,12 @@ def test_a_local_folder_is_its_own_revision(folder: Path) -> None:
     assert resolve_model(str(folder)) == found, "a note does not change what the model says"
 
 
+def test_what_the_trainer_says_of_a_policy_is_not_the_policy(folder: Path) -> None:
+    before = resolve_model(str(folder)).revision
+    (folder / "training.json").write_text(json.dumps({"policy": str(folder)}), encoding="utf-8")
+    assert resolve_model(str(folder)).revision == before
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "chat_template.jinja"])
 def test_every_meaningful_file_changes_the_revision(folder: Path, name: str) -> None:
     before = resolve_model(str(folder)).revision

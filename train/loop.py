@@ -21,6 +21,7 @@ from constitution.progress import Progress, Tick, silent
 from constitution.store import Store
 from generate.engine import ModelRef
 from generate.memory import is_out_of_memory
+from generate.models import TRAINING
 from train import team
 from train.baseline import session_baseline
 from train.checkpoint import (
@@ -48,8 +49,6 @@ from train.step import backward, check_first_step, evaluate, update
 from train.stopping import Best, is_over, judged
 from train.summary import TrainSummary
 from train.watch import watch
-
-SUMMARY = "training.json"
 
 
 def train(
@@ -84,7 +83,7 @@ def train(
     policy = whole_policy(session)
     if team.is_first():
         save_policy(policy, out, adapted=settings.lora is not None)
-        write_atomically(out / SUMMARY, summary.model_dump_json(indent=2) + "\n")
+        write_atomically(out / TRAINING, summary.model_dump_json(indent=2) + "\n")
         remove_checkpoint(out)
     return summary
 
@@ -109,10 +108,10 @@ def memory_explained(settings: TrainSettings) -> Iterator[None]:
 
 def _finished(job: Job) -> TrainSummary | None:
     weights = any(job.out.glob("model*.safetensors"))
-    if not (weights and (job.out / SUMMARY).is_file() and job.metrics.is_file()):
+    if not (weights and (job.out / TRAINING).is_file() and job.metrics.is_file()):
         return None
     try:
-        summary = TrainSummary.model_validate_json((job.out / SUMMARY).read_text(encoding="utf-8"))
+        summary = TrainSummary.model_validate_json((job.out / TRAINING).read_text(encoding="utf-8"))
     except ValueError:
         return None
     return summary if summary.inputs == job.inputs else None
