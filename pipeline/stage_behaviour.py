@@ -4,7 +4,7 @@ table) and 60-comparisons.jsonl (the answers and each principle's preference beh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from constitution.files import read_records, write_atomically, write_records
 from constitution.identity import digest
@@ -23,6 +23,7 @@ from pipeline.stage import Stage
 from pipeline.stage_generate import prompts_digest
 from pipeline.stage_judge import judge_inputs
 from reports.behaviour import BehaviourTable, behaviour_table
+from reports.data import HeldOutAnswers
 
 
 class Comparison(Record):
@@ -162,6 +163,22 @@ def _preview(run: Run) -> list[str]:
 def read_comparisons(run: Run) -> list[Comparison]:
     """What the stage left."""
     return read_records(run.folder.comparisons, Comparison)
+
+
+def answers_by_prompt(rows: Iterable[Comparison]) -> list[HeldOutAnswers]:
+    """The same, a record for each prompt."""
+    by_prompt: dict[str, list[Comparison]] = defaultdict(list)
+    for row in rows:
+        by_prompt[row.prompt.key].append(row)
+    return [
+        HeldOutAnswers(
+            prompt=rows[0].prompt,
+            before=tuple(row.before for row in rows),
+            after=tuple(row.after for row in rows),
+            preferences={name: tuple(row.preferences[name] for row in rows) for name in rows[0].preferences},
+        )
+        for rows in by_prompt.values()
+    ]
 
 
 BEHAVIOUR = Stage(

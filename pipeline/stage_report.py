@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from typing import Any
 
 from constitution.files import write_atomically
@@ -21,8 +20,9 @@ from pipeline.context import Run
 from pipeline.judged import read_behaviour, read_metrics
 from pipeline.resolved import resolved, versions
 from pipeline.stage import Stage
+from pipeline.stage_behaviour import answers_by_prompt, read_comparisons
 from reports.conflicts import conflict_map
-from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
+from reports.data import JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
 from reports.labels import label_statistics
 
 PAIRS_IN_REPORT = 200
@@ -62,7 +62,7 @@ def report_data(run: Run) -> ReportData:
         behaviour=read_behaviour(run),
         second_opinion=_second_opinion(comparison),
         pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
-        answers=tuple(_answers(run)),
+        answers=tuple(answers_by_prompt(read_comparisons(run))),
         ablation=read_ablation(run),
         notes=(*_training_warnings(run), *(line.strip() for line in calibration_lines(run.calibration))),
     )
@@ -137,23 +137,6 @@ def _second_votes(run: Run, pairs: list[Pair], comparison: Comparison | None) ->
     with run.vote_store() as store:
         votes = collect_votes([pair for pair in pairs if pair.key in keys], run.constitution, judge, store)
     return {key: flat_votes({key: by_principle}) for key, by_principle in votes.items()}
-
-
-def _answers(run: Run) -> list[HeldOutAnswers]:
-    from pipeline.stage_behaviour import read_comparisons
-
-    by_prompt = defaultdict(list)
-    for row in read_comparisons(run):
-        by_prompt[row.prompt.key].append(row)
-    return [
-        HeldOutAnswers(
-            prompt=rows[0].prompt,
-            before=tuple(row.before for row in rows),
-            after=tuple(row.after for row in rows),
-            preferences={name: tuple(row.preferences[name] for row in rows) for name in rows[0].preferences},
-        )
-        for rows in by_prompt.values()
-    ]
 
 
 def _execute(run: Run) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 
 from constitution.identity import digest
 from generate.weights import save_tensors
-from pipeline.ablation_answers import check_score
+from judge.by_rules import check_score
 from pipeline.context import Run
 from pipeline.stage_behaviour import Comparison, read_comparisons
 from pipeline.tracing import Opened, answers_along

@@ -1,0 +1,38 @@
+"""The comparison as one HTML page, in the report's style: nothing is loaded, nothing runs, all text is only text."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from constitution.diff import diff_lines
+from reports.compare import words
+from reports.compare.picture import differences
+from reports.compare.records import RunsCompared
+from reports.page import drawn, page_environment, page_frame
+
+OUTCOME_CLASSES = {"higher": "rose", "lower": "fell", "undetected": "undetected", "unmeasured": "undetected"}
+
+
+def render_comparison(found: RunsCompared) -> str:
+    """The whole page. The same comparison gives the same bytes."""
+    environment = page_environment()
+    environment.filters |= {
+        "value": words.value_text,
+        "flips": words.flips_text,
+        "ranked": words.ranked,
+        "headline": words.headline,
+        "diff_lines": lambda constitution: list(diff_lines(constitution)),
+        "digits": words.digits,
+    }
+    environment.globals["change"] = words.change_text
+    return environment.get_template("compare.html.j2").render(
+        found=found,
+        **page_frame(),
+        pictures=[_picture(differences(couple, place)) for place, couple in enumerate(found.couples)],
+        outcome_classes=OUTCOME_CLASSES,
+        how=words.how_measured(found),
+    )
+
+
+def _picture(svg: str) -> Markup | None:
+    return drawn([svg])[0] if svg else None

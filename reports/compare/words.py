@@ -1,0 +1,162 @@
+"""A comparison of runs for a terminal, and the sentences of its page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from constitution.diff import diff_lines
+from judge.agreement import Rate
+from reports.compare.records import BehaviourRow, Couple, LabelsCompared, RunsCompared, RunShown
+from reports.text import interval_text, number, percent, plural, visible
+
+LONGEST_VALUE = 60
+HEADINGS = {
+    "higher": "higher",
+    "lower": "lower",
+    "undetected": "no detectable difference",
+    "unmeasured": "not measured",
+}
+
+
+def comparison_lines(found: RunsCompared) -> list[str]:
+    """All of it, free of control characters."""
+    lines = [run_line(run) for run in found.runs]
+    lines += ["", "what differs in what they were made from:", *(f"  {line}" for line in _setting_lines(found))]
+    for couple in found.couples:
+        lines += ["", *_couple_lines(couple)]
+    lines.append("")
+    lines.append(how_measured(found))
+    return [visible(line) for line in lines]
+
+
+def run_line(run: RunShown) -> str:
+    """`tiny (runs/tiny): constitution plain, 12 labels, 5 held-out prompts`, and what is missing."""
+    words = [f"constitution {run.constitution}"]
+    words.append("no labels yet" if run.labelled is None else f"{plural(run.labelled, 'labelled pair')}")
+    words.append("behaviour not measured" if run.prompts is None else plural(run.prompts, "held-out prompt"))
+    return f"{run.name} ({run.folder}): {', '.join(words)}{''.join(f'; {note}' for note in run.notes)}"
+
+
+def _setting_lines(found: RunsCompared) -> Iterator[str]:
+    if not found.settings:
+        yield "nothing but what is said of the constitutions"
+    for setting in found.settings:
+        values = " | ".join(value_text(value) for value in setting.values)
+        yield f"{'' if setting.group == 'settings' else setting.group + ': '}{setting.name}: {values}"
+
+
+def value_text(value: JsonValue) -> str:
+    """A setting's value on one line, cut where it is long; – for none."""
+    if value is None:
+        return "–"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _couple_lines(couple: Couple) -> Iterator[str]:
+    yield f"{couple.first} -> {couple.other}"
+    yield from (f"  note: {note}" for note in couple.notes)
+    yield "  constitution:"
+    yield from (f"    {line}" for line in diff_lines(couple.constitution))
+    if couple.labels:
+        yield "  labels:"
+        yield from (f"    {line}" for line in label_lines(couple.labels))
+    if couple.behaviours:
+        yield f"  behaviour: {headline(couple)}"
+        yield from (f"    {row.label}: {row_sentence(row)}" for row in ranked(couple) if not is_still(row))
+        yield from _still_lines(couple)
+    yield from (f"  not compared: {one.what}: {one.why}" for one in couple.left_out)
+
+
+def is_still(row: BehaviourRow) -> bool:
+    """Whether both runs changed it by the same on every prompt."""
+    return row.difference is not None and row.difference.low == row.difference.high == 0
+
+
+def _still_lines(couple: Couple) -> Iterator[str]:
+    """One line for each number of prompts."""
+    still = [(row.difference.n, row.label) for row in couple.behaviours if row.difference is not None and is_still(row)]
+    for n in dict.fromkeys(n for n, _ in still):
+        labels = ", ".join(label for count, label in still if count == n)
+        yield (
+            f"    the same change on every prompt in both runs, n = {n} (so no detectable size can be stated): {labels}"
+        )
+
+
+def headline(couple: Couple) -> str:
+    """`2 of 10 behaviours differ: ...`; or that none was seen to."""
+    rows = [row for row in couple.behaviours if row.outcome != "unmeasured"]
+    moved = [row for row in rows if row.outcome in ("higher", "lower")]
+    if not rows:
+        return "nothing could be compared"
+    if not moved:
+        return f"no detectable difference in {plural(len(rows), 'behaviour')}"
+    told = ", ".join(f"{row.label} {row.outcome}" for row in moved)
+    return f"{len(moved)} of {plural(len(rows), 'behaviour')} differ in {couple.other}: {told}"
+
+
+def ranked(couple: Couple) -> list[BehaviourRow]:
+    """What differs first, by its p; then the rest in the table's order."""
+    order = list(HEADINGS)
+    return sorted(
+        couple.behaviours,
+        key=lambda row: (
+            max(0, order.index(row.outcome) - 1),
+            row.p_holm or 0.0 if row.outcome in ("higher", "lower") else 0.0,
+        ),
+    )
+
+
+def row_sentence(row: BehaviourRow) -> str:
+    """`higher, +12.0 points [4.0, 20.1], n = 48 (changes: +2.0 and +14.0)`; what n is, is said once below."""
+    if row.difference is None:
+        return row.verdict
+    found = interval_text(row.difference, share=row.scale == "share", digits=digits(row), signed=True)
+    changes = f"changes {change_text(row, row.first)} and {change_text(row, row.other)}"
+    word = row.verdict if row.outcome in ("undetected", "unmeasured") else row.outcome
+    return f"{word}; {found} ({changes}{'' if row.p_holm is None else f', p = {row.p_holm:.2g} after Holm'})"
+
+
+def digits(row: BehaviourRow) -> int:
+    """After the point: one for points, two for numbers."""
+    return 1 if row.scale == "share" else 2
+
+
+def change_text(row: BehaviourRow, value: float | None) -> str:
+    """A change in one run."""
+    return percent(value, 1, signed=True) if row.scale == "share" else number(value, 2, signed=True)
+
+
+def label_lines(found: LabelsCompared) -> list[str]:
+    """How many pairs are shared, how many labels flipped, and whose opinions differ."""
+    pairs = f"{found.shared} pairs in both runs, of {found.first_pairs} and {found.other_pairs}"
+    if not found.shared:
+        return [f"{pairs}: the answers were sampled differently, so no label can be compared"]
+    lines = [f"{pairs}: {flips_text(found.flips)} of the labels turn to the other answer"]
+    if found.only_first or found.only_other:
+        lines.append(f"{found.only_first} lose their label, {found.only_other} get one")
+    for one in found.principles:
+        why = " (reworded)" if one.reworded else ""
+        lines.append(f"{one.principle}{why}: {flips_text(one.flips)} of its opinions take the other side")
+    return lines
+
+
+def flips_text(found: Rate) -> str:
+    """`3 of 40, 7.5 % [2.0, 18.3]`; the interval is over prompts."""
+    if found.value is None:
+        return "0 of 0"
+    ends = f"[{percent(found.low, 1)}, {percent(found.high, 1)}]"
+    return f"{found.hits} of {found.n}, {percent(found.value, 1)} % {ends}"
+
+
+def how_measured(found: RunsCompared) -> str:
+    """What the figures are."""
+    return (
+        f"A change is what training did in a run (of a win rate, its distance from 50 %); a difference is the other "
+        f"run's change less the first's, paired by prompt. {100 * found.level:g} % bootstrap intervals over the "
+        f"held-out prompts that both runs have; n counts prompts. p is adjusted for all "
+        f"{plural(found.tested, 'row')} (Holm). One training each: another seed would give other figures."
+    )
