@@ -58,6 +58,7 @@ $(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
 
 $(VENV)/.test: $(VENV)/.demo
 	$(PY) -m pip install --disable-pip-version-check -q -e '.[vllm,ray,track,docs,dev]'
+	@$(CHROMIUM)
 	@touch $@
 else
 # --no-deps everywhere: the lock files are complete, and nothing may pull a CUDA build of torch in. The extra index is for
@@ -74,8 +75,13 @@ $(VENV)/.demo: $(VENV)/.torch $(SOURCES)
 $(VENV)/.test: $(VENV)/.torch $(SOURCES)
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/cpu-test.lock
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@$(CHROMIUM)
 	@touch $@
 endif
+
+# The page tests drive a Chromium. Debian's is installed where none is found and we may; without one they skip.
+CHROMIUM := for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -y -qq chromium >/dev/null; } || true
 
 # The lock files are made with uv and hold for Python 3.11 and newer.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 \

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from constitution.files import write_atomically, write_json
 from constitution.read_json import read_record
 from pipeline.ablation_answers import AnswerPlan
 from pipeline.ablation_inputs import Material
 from pipeline.ablation_store import training_inputs
 from pipeline.context import Run
+from pipeline.folder import RunFolder
 from reports.ablation.analyse import Evidence, analyse
 from reports.ablation.behaviours import HeldPair
 from reports.ablation.page import render_ablation
@@ -31,16 +34,25 @@ def write_report(
     """Analyse, write the page and its twins, say what came out."""
     run.console.say("  comparing the retrainings")
     report = analyse(evidence(run, found, plan, results, answers))
-    data = json_safe(report.model_dump(mode="json"))
-    for path in (run.folder.ablation, *([json_file] if json_file else [])):
-        write_json(path, data)
-    cells = [cell.model_dump(mode="json") | {"left_out": " + ".join(cell.left_out)} for cell in report.cells]
-    write_atomically(run.folder.ablation_table, csv_text(cells, "left_out"))
-    write_atomically(run.folder.ablation_page, render_ablation(report))
+    write_pages(run.folder, report)
+    if json_file:
+        write_json(json_file, _as_data(report))
     for line in summary_lines(report):
         run.console.say(f"  {line}")
     run.console.say(f"  page: {run.folder.ablation_page}")
     return report
+
+
+def write_pages(folder: RunFolder, report: AblationReport) -> None:
+    """The page and its twins."""
+    write_json(folder.ablation, _as_data(report))
+    cells = [cell.model_dump(mode="json") | {"left_out": " + ".join(cell.left_out)} for cell in report.cells]
+    write_atomically(folder.ablation_table, csv_text(cells, "left_out"))
+    write_atomically(folder.ablation_page, render_ablation(report))
+
+
+def _as_data(report: AblationReport) -> JsonValue:
+    return json_safe(report.model_dump(mode="json"))
 
 
 def evidence(

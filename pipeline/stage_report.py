@@ -20,9 +20,11 @@ from pipeline.context import Run
 from pipeline.judged import read_behaviour, read_metrics
 from pipeline.resolved import resolved, versions
 from pipeline.stage import Stage
+from pipeline.stage_audit import read_card
 from pipeline.stage_behaviour import answers_by_prompt, read_comparisons
+from pipeline.stage_judge import read_account
 from reports.conflicts import conflict_map
-from reports.data import JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
+from reports.data import JudgeCard, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
 from reports.labels import label_statistics
 
 PAIRS_IN_REPORT = 200
@@ -34,7 +36,7 @@ def _inputs(run: Run) -> dict[str, str]:
     folder = run.folder
     files = [folder.pairs, folder.pair_counts, folder.vote_counts, folder.labels, folder.training, folder.metrics]
     files += [folder.behaviour, folder.comparisons]
-    files += [path for path in (folder.agreement, folder.ablation) if path.exists()]
+    files += [path for path in (folder.audit, folder.agreement, folder.ablation) if path.exists()]
     return {
         "constitution": digest("shown", constitution=run.constitution.model_dump(mode="json")),
         **{path.name: file_digest(path) for path in files},
@@ -60,6 +62,7 @@ def report_data(run: Run) -> ReportData:
         conflicts=conflict_map(pairs, labels, run.constitution, run.config.generate.pairing == "best_worst"),
         training=tuple(read_metrics(run)),
         behaviour=read_behaviour(run),
+        judge_card=_judge_card(run),
         second_opinion=_second_opinion(comparison),
         pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
         answers=tuple(answers_by_prompt(read_comparisons(run))),
@@ -98,6 +101,16 @@ def _read_comparison(run: Run) -> Comparison | None:
     if run.config.second_opinion is None or not run.folder.agreement.exists():
         return None
     return read_record(run.folder.agreement, Comparison)
+
+
+def _judge_card(run: Run) -> JudgeCard | None:
+    """What the audit said, if it is of this judge and these votes."""
+    card = read_card(run)
+    if card is None or card.about.votes_digest != read_account(run)["digest"]:
+        return None
+    if card.about.digest != run.judge(run.config.judge).digest:
+        return None
+    return JudgeCard(passed=card.passed, words=card.words, gate=card.gate)
 
 
 def _second_opinion(found: Comparison | None) -> SecondOpinion | None:

@@ -8,14 +8,6 @@ from judge.audit.card import Card
 from judge.audit.injections import INJECTIONS
 from reports.page import page_environment, page_frame
 
-OUTCOMES = {
-    "passed": "passed",
-    "failed": "failed",
-    "undecided": "too little data",
-    "does_not_apply": "does not apply",
-}
-OUTCOME_CLASSES = {"passed": "intended", "failed": "against", "undecided": "undetected", "does_not_apply": "undetected"}
-
 
 def render_card(card: Card) -> str:
     """The whole page. The same card gives the same bytes."""
@@ -26,8 +18,6 @@ def render_card(card: Card) -> str:
         .render(
             card=card,
             **page_frame(),
-            outcomes=OUTCOMES,
-            outcome_classes=OUTCOME_CLASSES,
             payload_texts={injection.name: injection for injection in INJECTIONS},
             config=json.dumps(settings, indent=2, ensure_ascii=False) if settings else "",
         )

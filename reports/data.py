@@ -10,6 +10,7 @@ from generate.engine import ModelRef
 from generate.pairs import PairCounts
 from generate.records import Pair, Prompt, Response
 from judge.agreement import Agreement
+from judge.audit.gate import Criterion
 from judge.records import Label, Vote
 from reports.ablation.records import AblationReport
 from reports.behaviour import BehaviourTable
@@ -49,6 +50,17 @@ class Provenance(Record):
     """When the first stage began, ISO 8601."""
     finished: str
     """When the last stage ended."""
+
+
+class JudgeCard(Record):
+    """The labelling judge's audit in brief; its own page has the rest."""
+
+    passed: bool
+    """Whether a model may be trained on its labels."""
+    words: tuple[str, ...]
+    """What is to be said of it."""
+    gate: tuple[Criterion, ...]
+    """What was demanded of it and what came of it."""
 
 
 class SecondOpinion(Record):
@@ -111,6 +123,8 @@ class ReportData(Record):
     """The lines of metrics.jsonl."""
     behaviour: BehaviourTable
     """What moved."""
+    judge_card: JudgeCard | None = None
+    """The audit of the labelling judge on these votes, if it was made."""
     second_opinion: SecondOpinion | None = None
     """How another judge sees some of the same pairs."""
     pairs: tuple[JudgedPair, ...] = ()

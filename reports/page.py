@@ -34,6 +34,14 @@ TEXT_SHOWN = 1500
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 TEMPLATES = Path(__file__).parent / "templates"
 
+GATE_OUTCOMES = {
+    "passed": "passed",
+    "failed": "failed",
+    "undecided": "too little data",
+    "does_not_apply": "does not apply",
+}
+GATE_CLASSES = {"passed": "intended", "failed": "against", "undecided": "undetected", "does_not_apply": "undetected"}
+
 
 class VoteRow(NamedTuple):
     """One principle's part of one pair: what it makes of the pair, and the votes behind it."""
@@ -76,6 +84,13 @@ def render(data: ReportData) -> str:
     )
 
 
+class Drawn(NamedTuple):
+    """A picture as markup, and what it is about."""
+
+    about: str
+    svg: Markup
+
+
 class AblationSection(NamedTuple):
     """What the report shows of an ablation; its own page has the rest."""
 
@@ -83,7 +98,7 @@ class AblationSection(NamedTuple):
     found: list[str]
     controls: list[str]
     notes: tuple[str, ...]
-    pictures: list[Markup]
+    pictures: list[Drawn]
 
 
 def ablation_section(report: AblationReport) -> AblationSection:
@@ -93,13 +108,19 @@ def ablation_section(report: AblationReport) -> AblationSection:
         [cell_sentence(cell, report.behaviours) for cell in found_cells(report)],
         [control_sentence(report, kind) for kind in ("sham", "duplicate")],
         report.notes,
-        drawn(matrices(report)),
+        drawn_matrices(report),
     )
 
 
 def drawn(pictures: Sequence[str]) -> list[Markup]:
     """Pictures of ours, ready for a page."""
     return [Markup(svg) for svg in pictures]  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
+
+
+def drawn_matrices(report: AblationReport) -> list[Drawn]:
+    """The ablation's pictures, ready for a page."""
+    found = matrices(report)
+    return [Drawn(one.about, svg) for one, svg in zip(found, drawn([one.svg for one in found]), strict=True)]
 
 
 def outcome_groups(table: BehaviourTable) -> list[Group]:
@@ -207,5 +228,5 @@ def page_environment() -> ImmutableSandboxedEnvironment:
         "same": same_sentence,
     }
     environment.filters.update(filters)
-    environment.globals["vote_rows"] = vote_rows
+    environment.globals.update(vote_rows=vote_rows, outcomes=GATE_OUTCOMES, outcome_classes=GATE_CLASSES)
     return environment

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -17,6 +19,9 @@ from generate.settings import VllmEngine
 from judge.records import Vote
 from tests.serving import CANARY
 from tests.tiny import smollm_of_two_layers
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # How long an example takes says more of what else the machine does than of the code.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -81,3 +86,23 @@ def vllm_engine(bundled_model: ModelRef) -> Iterator[Engine]:
     engine = open_engine("fast", settings, bundled_model)
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. One a module: playwright keeps an event loop running in this thread as long as it is open,
+    and other modules' tests start loops of their own."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browsing import find_browser
+
+    with sync_playwright() as playwright:
+        path = find_browser(playwright)
+        if path is None:
+            pytest.skip(
+                "needs a Chromium: none of chromium, chromium-browser, google-chrome, or playwright's own is here"
+            )
+        # Chromium's sandbox refuses to work for root, and only pages of ours are opened.
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        yield started
+        started.close()

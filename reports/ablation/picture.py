@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.ablation.records import AblationReport, Cell
 from reports.figures import COLOURS, WIDTH_INCHES, blank_figure, short, svg
@@ -19,13 +19,21 @@ FAINTEST, FULLEST = 0.08, 0.6
 """Opacity of a cell's colour, from the smallest to the largest effect of its behaviour."""
 
 
-def matrices(report: AblationReport) -> list[str]:
+class Matrix(NamedTuple):
+    """One picture, and the behaviours that it is about."""
+
+    about: str
+    svg: str
+
+
+def matrices(report: AblationReport) -> list[Matrix]:
     """The pictures: behaviours of one kind together, at most COLUMNS of them in each."""
     pictures = []
     for kind in ("margin", "check", "feature"):
         ids = [behaviour.id for behaviour in report.behaviours if behaviour.kind == kind]
         for start in range(0, len(ids), COLUMNS):
-            pictures.append(_matrix(report, ids[start : start + COLUMNS], f"{kind}-{start}"))
+            shown = ids[start : start + COLUMNS]
+            pictures.append(Matrix(", ".join(shown), _matrix(report, shown, f"{kind}-{start}")))
     return pictures
 
 
@@ -43,7 +51,8 @@ def _matrix(report: AblationReport, behaviours: Sequence[str], name: str) -> str
         for y, cell in enumerate(column):
             _cell(axes, x, len(rows) - 1 - y, cell, largest)
     _frame(axes, [" + ".join(row) for row in rows], behaviours)
-    return svg(figure, f"ablation-{name}", "What each principle does to each behaviour, with intervals")
+    label = f"What each principle does to {', '.join(behaviours)}, with intervals"
+    return svg(figure, f"ablation-{name}", label)
 
 
 def _cell(axes: Axes, x: int, y: int, cell: Cell, largest: float) -> None:

@@ -1,0 +1,158 @@
+"""The report, the judge's card and the ablation's page of a real run of 10 pairs, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import Browser
+
+from benchmarks.ablation_world import simulated
+from benchmarks.report_world import RUN_FILE, make_run, report_again
+from pipeline.ablation_report import write_pages
+from pipeline.ablation_store import training_inputs
+from pipeline.opened import opened_run
+from reports.ablation.analyse import analyse
+from reports.page import render
+from reports.twins import write_twins
+from tests.browsing import DESK, PAPER, PHONE, cut_off, opened, unfold, unreached, violations, wider_than
+from tests.reporting import report_data
+from tests.test_report import NASTY
+
+PAGES = ("90-report.html", "35-audit.html", "70-ablation.html")
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with everything that has a page."""
+    folder = tmp_path_factory.mktemp("pages")
+    made = make_run(folder, 10, heldout=12)
+    with opened_run(folder / RUN_FILE, {}, [], folder / "runs") as run:
+        found = analyse(simulated(1, 3, learns=True)).model_copy(update={"inputs": training_inputs(run)})
+        write_pages(run.folder, found)
+    report_again(folder)
+    return made
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report in which everybody who writes freely attacks."""
+    folder, data = tmp_path_factory.mktemp("hostile"), report_data(prompts=6, heldout=4, nasty=NASTY)
+    write_twins(data, folder)
+    (folder / "90-report.html").write_text(render(data), encoding="utf-8")
+    return folder / "90-report.html"
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("scheme", "width"), [("light", DESK), ("dark", PHONE)])
+def test_axe_finds_nothing(browser: Browser, run_folder: Path, name: str, scheme: str, width: int) -> None:
+    with opened(browser, run_folder / name, scheme=scheme, width=width) as (page, _, _):
+        unfold(page)
+        assert violations(page) == []
+
+
+def test_axe_finds_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
+    """The check itself can fail: no language, no name, too little contrast."""
+    path = tmp_path / "bad.html"
+    path.write_text(
+        "<!doctype html><title>x</title><main><h1 style='color:#ddd'>hardly to be read</h1><button></button></main>"
+    )
+    with opened(browser, path) as (page, _, _):
+        assert {fault.split(":")[0] for fault in violations(page)} == {"html-has-lang", "button-name", "color-contrast"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("script", [True, False])
+def test_it_asks_for_nothing_and_complains_of_nothing(
+    browser: Browser, run_folder: Path, name: str, script: bool
+) -> None:
+    path = run_folder / name
+    with opened(browser, path, script=script) as (page, requests, said):
+        page.wait_for_load_state("networkidle")
+        assert requests == [path.as_uri()]
+        assert said == []
+        assert page.locator("h1").is_visible()
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("width", [PHONE, 768, DESK])
+def test_no_page_scrolls_sideways(browser: Browser, run_folder: Path, name: str, script: bool, width: int) -> None:
+    with opened(browser, run_folder / name, script=script, width=width) as (page, _, _):
+        for fold in page.locator("summary").all()[:6]:
+            fold.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert wider_than(page, width) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_keyboard_reaches_everything(browser: Browser, run_folder: Path, name: str) -> None:
+    with opened(browser, run_folder / name) as (page, _, _):
+        assert unreached(page) == []
+        assert page.evaluate("window.wanted.length") > 8
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_fold_opens_by_keyboard(browser: Browser, run_folder: Path, script: bool) -> None:
+    with opened(browser, run_folder / PAGES[0], script=script) as (page, _, _):
+        fold = page.locator("#pairs details").first
+        assert not fold.locator(".pair").is_visible()
+        fold.locator("summary").focus()
+        page.keyboard.press("Enter")
+        assert fold.locator(".pair").is_visible()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_prints_whole(browser: Browser, run_folder: Path, name: str) -> None:
+    with opened(browser, run_folder / name, width=PAPER) as (page, _, _):
+        page.emulate_media(media="print")
+        assert cut_off(page) == []
+        assert page.pdf(format="A4").startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_figure_says_what_it_shows_and_where_its_data_are(browser: Browser, run_folder: Path, name: str) -> None:
+    with opened(browser, run_folder / name, script=False) as (page, _, _):
+        figures = page.locator("figure").all()
+        assert len(figures) == page.locator("svg").count()
+        for figure in figures:
+            assert len(figure.locator("svg[role=img]").get_attribute("aria-label") or "") > 15
+            caption = figure.locator("figcaption").inner_text()
+            assert len(caption) > 60
+            assert "interval" in caption
+            assert re.search(r"\bn (=|counts|is)", caption)
+            assert figure.locator("figcaption a[href$='.csv'], figcaption a[href$='.json']").count()
+    assert bool(figures) == (name != PAGES[1])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(browser: Browser, run_folder: Path, name: str) -> None:
+    with opened(browser, run_folder / name, script=False) as (page, _, _):
+        links = {link.get_attribute("href") or "" for link in page.locator("a").all()}
+        assert any(link.endswith(".json") for link in links)
+        for link in links:
+            file, _, anchor = link.partition("#")
+            assert not file or (run_folder / unquote(file)).is_file(), link
+            assert not anchor or file or page.locator(f"[id='{anchor}']").count() == 1, link
+
+
+def test_the_pages_lead_to_each_other(browser: Browser, run_folder: Path) -> None:
+    with opened(browser, run_folder / PAGES[0], script=False) as (page, _, _):
+        for other in PAGES[1:]:
+            page.goto((run_folder / PAGES[0]).as_uri())
+            page.locator(f"a[href='{other}']").first.click()
+            assert page.url == (run_folder / other).as_uri()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_hostile_text_is_only_text(browser: Browser, hostile: Path, script: bool) -> None:
+    with opened(browser, hostile, script=script) as (page, requests, said):
+        for fold in page.locator("summary").all():
+            fold.hover()
+        assert (requests, said) == ([hostile.as_uri()], [])
+        assert page.locator("img, iframe, form, object, [onerror], [onload], [onmouseover]").count() == 0
+        assert page.get_by_text("<script>alert('SCRIPT')</script>").count() > 3
+        if script:
+            assert violations(page) == []
