@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import NamedTuple, TypeAlias
 
+from constitution.chunks import batched
 from constitution.identity import digest, seed_from
 from constitution.progress import Progress, Tick, silent
 from constitution.record import Record
@@ -44,41 +46,75 @@ def sampler_digest(model: ModelRef, engine: EngineSettings, sampling: Sampling) 
     )
 
 
-def missing_prompts(prompts: Sequence[Prompt], plan: SamplePlan, store: Store[SampleSet]) -> list[Prompt]:
-    """The prompts whose answers are not stored."""
-    stored = store.get(plan.key(prompt) for prompt in prompts)
-    return [prompt for prompt in prompts if plan.key(prompt) not in stored]
+Sampler: TypeAlias = Callable[[Iterable[list[Prompt]]], "Generator[dict[str, SampleSet]]"]
+"""How batches of prompts become answers by their keys: here, or elsewhere, in whatever order they come."""
+
+
+def count_missing(prompts: Iterable[Prompt], plan: SamplePlan, store: Store[SampleSet]) -> int:
+    """How many prompts have no stored answers."""
+    return sum(len(batch) for batch in _missing(prompts, plan, store))
+
+
+def sample_missing(
+    prompts: Iterable[Prompt],
+    plan: SamplePlan,
+    store: Store[SampleSet],
+    sampler: Sampler,
+    progress: Progress = silent,
+    what: str = "sampling",
+) -> None:
+    """Sample the answers that are not stored, committing each batch as it comes.
+
+    `prompts` is gone through three times, a batch at a time. Batches are cut from it before looking into the store, so
+    a run that was killed goes on with the very batches, and therefore seeds, of an undisturbed one.
+    """
+    total = sum(1 for _ in prompts)
+    done = total - count_missing(prompts, plan, store)
+    progress(Tick(what, done, total))
+    with closing(sampler(_missing(prompts, plan, store))) as answers:
+        for sampled in answers:
+            store.put(sampled)
+            done += len(sampled)
+            progress(Tick(what, done, total))
+
+
+def _missing(prompts: Iterable[Prompt], plan: SamplePlan, store: Store[SampleSet]) -> Iterator[list[Prompt]]:
+    for batch in batched(prompts, plan.prompts_per_batch):
+        stored = store.get(plan.key(prompt) for prompt in batch)
+        if missing := [prompt for prompt in batch if plan.key(prompt) not in stored]:
+            yield missing
+
+
+def sample_here(plan: SamplePlan, engine: Callable[[], Engine]) -> Sampler:
+    """In this process, one batch after the other. `engine` is called only if something is missing."""
+    return lambda batches: (sample_batch(batch, plan, engine()) for batch in batches)
+
+
+def stored_answers(
+    prompts: Iterable[Prompt], plan: SamplePlan, store: Store[SampleSet]
+) -> Iterator[tuple[Prompt, SampleSet]]:
+    """Each prompt with its stored answers, read a batch at a time. All of them must be there."""
+    for batch in batched(prompts, plan.prompts_per_batch):
+        found = store.get(plan.key(prompt) for prompt in batch)
+        for prompt in batch:
+            yield prompt, found[plan.key(prompt)]
 
 
 def sample_prompts(
     prompts: Sequence[Prompt],
     plan: SamplePlan,
     store: Store[SampleSet],
-    engine: Callable[[], Engine],
+    sampler: Sampler,
     progress: Progress = silent,
     what: str = "sampling",
 ) -> list[SampleSet]:
-    """Every prompt's answers, from the store where they are, else sampled and committed batch by batch.
-
-    `engine` is called only if something is missing. Batches are cut from `prompts` before looking into the store, so a
-    run that was killed goes on with the very batches, and therefore seeds, of an undisturbed one.
-    """
-    found = store.get(plan.key(prompt) for prompt in prompts)
-    done = sum(plan.key(prompt) in found for prompt in prompts)
-    progress(Tick(what, done, len(prompts)))
-    for start in range(0, len(prompts), plan.prompts_per_batch):
-        batch = [p for p in prompts[start : start + plan.prompts_per_batch] if plan.key(p) not in found]
-        if not batch:
-            continue
-        sampled = _sample_batch(batch, plan, engine())
-        store.put(sampled)
-        found.update(sampled)
-        done += len(batch)
-        progress(Tick(what, done, len(prompts)))
-    return [found[plan.key(prompt)] for prompt in prompts]
+    """Every prompt's answers in one list, those that are missing sampled first."""
+    sample_missing(prompts, plan, store, sampler, progress, what)
+    return [answers for _, answers in stored_answers(prompts, plan, store)]
 
 
-def _sample_batch(batch: list[Prompt], plan: SamplePlan, engine: Engine) -> dict[str, SampleSet]:
+def sample_batch(batch: Sequence[Prompt], plan: SamplePlan, engine: Engine) -> dict[str, SampleSet]:
+    """The answers to these prompts, in one call of the engine whose seed they determine."""
     seed = seed_from(plan.seed, plan.sampler, [prompt.key for prompt in batch])
     answers = engine.sample([prompt.conversation for prompt in batch], plan.samples, plan.sampling, seed)
     return {

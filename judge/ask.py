@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import islice
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
+from constitution.chunks import batched
 from constitution.errors import PreceptorError
-from constitution.identity import digest
 from constitution.model import Constitution, Principle
 from constitution.progress import Progress, Tick, silent
-from constitution.record import Record
 from constitution.store import SeenKeys, Store
 from generate.records import Pair
 from judge.interface import Ask, Judge, Stopped
-from judge.pace import Clock, Pace
 from judge.panel import Turn, turns
 from judge.records import Vote
+from judge.tally import JudgeCount, Tally
 
 PLAN_BATCH_PAIRS = 256
-ItemT = TypeVar("ItemT")
 
 Asks: TypeAlias = dict[str, Ask]
 """By vote key."""
@@ -61,33 +58,14 @@ class VotePlan(NamedTuple):
         return sum(row.to_ask for row in self.principles)
 
 
-class JudgeCount(Record):
-    """What became of the votes that were wanted."""
-
-    asked: int
-    """Votes asked in this call."""
-    stored: int
-    """Votes that the store had already."""
-    states: dict[str, int]
-    """All of them by state: valid, abstain, failed."""
-    reasons: dict[str, int]
-    """Those that are not valid, by reason."""
-    to_ask_again: int
-    """Those that a later run asks once more."""
-    tokens_in: int
-    """Prompt tokens of this call."""
-    tokens_out: int
-    """Tokens generated in this call."""
-    paces: dict[str, Pace]
-    """How fast each judge answered in this call, by its digest."""
-    digest: str
-    """Identity of all of them: what was asked and what was answered, whatever the order."""
-
-
 class Batch(NamedTuple):
-    """Some pairs' questions to one judge, each once in all, and the votes that the store has on them."""
+    """Some pairs' questions to one judge, each once in all, and the votes that the store has on them.
+
+    `principles` are those that the judge votes on in this call, whether they apply to these pairs or not.
+    """
 
     judge: Judge
+    principles: tuple[Principle, ...]
     asks: Asks
     known: dict[str, Vote]
     is_final: Callable[[Vote], bool]
@@ -96,6 +74,23 @@ class Batch(NamedTuple):
     def missing(self) -> list[Ask]:
         """The questions to put: those without a vote, and those whose vote is not final."""
         return [ask for key, ask in self.asks.items() if key not in self.known or not self.is_final(self.known[key])]
+
+
+class Answered(NamedTuple):
+    """What has become of a batch, or of a part of one: votes from the store, votes given just now in so many seconds.
+
+    `stopped`: why the judge cannot go on; its votes so far are kept before that is raised.
+    """
+
+    judge: str
+    known: dict[str, Vote]
+    votes: Sequence[Vote]
+    seconds: float
+    stopped: PreceptorError | None = None
+
+
+Answerer: TypeAlias = Callable[[Iterable[Batch]], "Generator[Answered]"]
+"""How batches are put to their judges: here, or by others elsewhere, in whatever order the answers come."""
 
 
 def finality(retry_failed: bool) -> Callable[[Vote], bool]:
@@ -125,70 +120,50 @@ def judge_pairs(
     progress: Progress = silent,
     total: int | None = None,
     retry_failed: bool = False,
+    answerer: Answerer | None = None,
 ) -> JudgeCount:
     """Ask every vote that is not stored, or not final, committing each batch of pairs before the next.
 
     A kill -9 costs at most the batch in hand; where a judge cannot go on, the votes that it has given are committed
     before its error is raised. `pairs` is gone through a batch at a time (twice without `total`, the plan's `wanted`),
     and no vote is kept. Ticks count votes, those from the store included. Where another process asked the same
-    meanwhile, the first result stays.
+    meanwhile, the first result stays. `answerer` is `ask_here` when omitted.
     """
     if total is None:
         total = plan_votes(pairs, constitution, judge, store, retry_failed).wanted
-    tally = Tally()
-    for batch in batches(pairs, constitution, judge, store, None, retry_failed):
-        missing, started = batch.missing, time.perf_counter()
-        stopped: PreceptorError | None = None
-        try:
-            answers = batch.judge.vote(missing) if missing else []
-            assert [vote.request for vote in answers] == [ask.request for ask in missing], "votes out of order"
-        except Stopped as stop:
-            answers, stopped = stop.votes, stop.error
-        if answers:
-            tally.clock.add(batch.judge.digest, answers, time.perf_counter() - started)
-        settled = store.settle({vote.key: vote for vote in answers}, batch.is_final) if answers else {}
-        if stopped:
-            raise stopped
-        tally.add((batch.known | settled).values(), answers)
-        done = sum(tally.states.values())
-        from_store = done - tally.asked
-        progress(Tick("votes", done, total, f"{from_store} from the store" if from_store else ""))
+    tally, is_final = Tally(), finality(retry_failed)
+    wanted = batches(pairs, constitution, judge, store, None, retry_failed)
+    with closing((answerer or ask_here)(wanted)) as answers:
+        for answered in answers:
+            votes = answered.votes
+            if votes:
+                tally.clock.add(answered.judge, votes, answered.seconds)
+            settled = store.settle({vote.key: vote for vote in votes}, is_final) if votes else {}
+            if answered.stopped:
+                raise answered.stopped
+            tally.add((answered.known | settled).values(), votes)
+            done = sum(tally.states.values())
+            from_store = done - tally.asked
+            progress(Tick("votes", done, total, f"{from_store} from the store" if from_store else ""))
     return tally.count()
 
 
-class Tally:
-    """What `judge_pairs` counts on its way. A sum of digests is a digest of the set, and no vote need be kept."""
+def ask_here(batches: Iterable[Batch]) -> Generator[Answered]:
+    """In this process, one batch after the other."""
+    for batch in batches:
+        yield ask_batch(batch.judge, batch.missing, batch.known)
 
-    def __init__(self) -> None:
-        self.states, self.reasons = Counter[str](), Counter[str]()
-        self.clock = Clock()
-        self.asked = self.tokens_in = self.tokens_out = self.again = self.fingerprint = 0
 
-    def add(self, votes: Iterable[Vote], asked: Sequence[Vote]) -> None:
-        """A batch: all its votes, and as they were answered those that were asked just now."""
-        for vote in votes:
-            self.states[vote.state] += 1
-            self.fingerprint += int(digest("answer", key=vote.key, state=vote.state, logit=vote.logit), 16)
-            self.again += not vote.settled
-            if vote.reason is not None:
-                self.reasons[vote.reason] += 1
-        self.asked += len(asked)
-        self.tokens_in += sum(vote.tokens_in for vote in asked)
-        self.tokens_out += sum(vote.tokens_out for vote in asked)
-
-    def count(self) -> JudgeCount:
-        """The account so far."""
-        return JudgeCount(
-            asked=self.asked,
-            stored=sum(self.states.values()) - self.asked,
-            states=dict(self.states),
-            reasons=dict(self.reasons),
-            to_ask_again=self.again,
-            tokens_in=self.tokens_in,
-            tokens_out=self.tokens_out,
-            paces=self.clock.paces,
-            digest=f"{self.fingerprint % 2**128:032x}",
-        )
+def ask_batch(judge: Judge, asks: Sequence[Ask], known: dict[str, Vote]) -> Answered:
+    """Put these questions to the judge, if there are any."""
+    started = time.perf_counter()
+    stopped: PreceptorError | None = None
+    try:
+        votes = judge.vote(asks) if asks else []
+        assert [vote.request for vote in votes] == [ask.request for ask in asks], "votes out of order"
+    except Stopped as stop:
+        votes, stopped = stop.votes, stop.error
+    return Answered(judge.digest, known, votes, time.perf_counter() - started, stopped)
 
 
 def stored_votes(
@@ -247,14 +222,7 @@ def batches(
                         asks.setdefault(ask.request.key, ask)
                 fresh = seen.add(asks)
                 asks = {key: ask for key, ask in asks.items() if key in fresh}
-                yield Batch(turn.judge, asks, store.get(asks), finality(retry_failed))
-
-
-def batched(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
-    """Lists of `size` neighbours; the last may be shorter."""
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+                yield Batch(turn.judge, turn.principles, asks, store.get(asks), finality(retry_failed))
 
 
 def _asks(pair: Pair, turn: Turn) -> list[Ask]:

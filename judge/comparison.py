@@ -16,12 +16,13 @@ from constitution.model import Constitution, Principle
 from constitution.record import Record
 from generate.records import Pair
 from judge.agreement import Agreement, Leaning, Rate, compare_judges, rate
-from judge.ask import JudgeCount, PairVotes, flat_votes, in_scope
+from judge.ask import PairVotes, flat_votes, in_scope
 from judge.calibration import Applied
 from judge.interface import Judge
 from judge.labels import Preference, label_pair, probability, view
 from judge.pace import Pace
 from judge.records import Label, Vote
+from judge.tally import JudgeCount
 
 EXAMPLES_A_PRINCIPLE = 2
 EXAMPLES = 12

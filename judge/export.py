@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from constitution.chunks import batched
 from constitution.files import replacing
 from generate.records import Pair, Response
-from judge.ask import batched
 from judge.labels import oriented
 from judge.records import Label
 

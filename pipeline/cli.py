@@ -54,6 +54,12 @@ Measure = Annotated[
 ]
 
 
+Executor = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="local|ray", help="Sample and judge in this process, or on Ray actors.", show_default=False),
+]
+
+
 def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: str) -> None:
     """A command that runs these stages, or all of them when None; every such command takes the same options."""
 
@@ -68,11 +74,13 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
         dry_run: DryRun = False,
         retry_failed: RetryFailed = False,
         measure: Measure = False,
+        executor: Executor = None,
     ) -> None:
+        from pipeline.load import executor_settings
         from pipeline.run import run_pipeline
 
         flags = {"name": name, "judge": judge, "seed": seed}
-        chosen = settings or []
+        chosen = executor_settings(executor) + (settings or [])
         if is_helper():
             help_training(run_file, flags, chosen, runs, alone=dry_run)
             return

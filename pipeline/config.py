@@ -11,6 +11,7 @@ from constitution.record import Record
 from generate.settings import EngineSettings, GenerateSettings, OpenAiEngine, TransformersEngine
 from judge.audit.settings import AuditSettings
 from judge.settings import JudgeSettings, LlmJudge, RulesJudge
+from pipeline.executor_settings import ExecutorSettings, LocalExecutor
 from reports.settings import BehaviourSettings
 from train.settings import TrainSettings
 
@@ -64,6 +65,8 @@ class RunConfig(Record):
     """Who is who: a role that principles name as their `source`, and the entry of `judges` that votes for it."""
     votes: str | None = Field(default=None, min_length=1)
     """An SQLite file of votes that several runs share, made if it is not there; the run folder's own when omitted."""
+    executor: ExecutorSettings = LocalExecutor(type="local")
+    """Where answers are sampled and votes asked: in this process, or on Ray actors."""
     second_opinion: SecondOpinion | None = None
     """Another judge to compare it with."""
     audit: AuditSettings | None = None

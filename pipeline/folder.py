@@ -69,6 +69,7 @@ class RunFolder:
         self.ablation_page = root / "70-ablation.html"
         self.ablation_table = root / "70-ablation.csv"
         self.report = root / "90-report.html"
+        self.tasks = root / ".tasks"
         self._stamps = root / ".stamps"
 
     def create(self) -> None:

@@ -36,6 +36,14 @@ def load_run(path: Path, flags: Mapping[str, object], settings: Sequence[str] = 
         raise ConfigError([_flag_problem(dict(e), settings) for e in error.errors()]) from error
 
 
+def executor_settings(name: str | None) -> list[str]:
+    """The flag `--executor` as settings: `ray` keeps what the run file says of Ray. Raises ConfigError."""
+    known = {None: [], "local": ["executor={type: local}"], "ray": ["executor.type=ray"]}
+    if name not in known:
+        raise ConfigError([Problem("--executor", 1, 1, f"`{name}` is no executor: `local` or `ray` was expected")])
+    return known[name]
+
+
 def _apply(tree: dict[str, Any], setting: str) -> None:
     name, separator, text = setting.partition("=")
     if not separator:

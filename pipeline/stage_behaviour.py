@@ -11,7 +11,7 @@ from constitution.identity import digest
 from constitution.record import Record
 from generate.engine import ModelRef, Sampling
 from generate.records import Pair, Prompt, Response
-from generate.sampling import SampleSet, missing_prompts, sample_prompts
+from generate.sampling import SampleSet, count_missing, sample_prompts
 from judge.ask import collect_votes, judge_pairs
 from judge.calibration import Applied, calibration_inputs
 from judge.judges import Judge
@@ -19,6 +19,7 @@ from judge.labels import Missing, view
 from judge.reasons import NOT_RECORDED
 from judge.records import Vote
 from pipeline.context import Run
+from pipeline.executors import answerer, sampler
 from pipeline.stage import Stage
 from pipeline.stage_generate import prompts_digest
 from pipeline.stage_judge import judge_inputs
@@ -72,9 +73,7 @@ def _judge(run: Run) -> Judge:
 def _sample(run: Run, model: ModelRef, what: str) -> list[SampleSet]:
     plan = run.sample_plan(model, run.config.behaviour.samples, _sampling(run))
     with run.sample_store() as store:
-        return sample_prompts(
-            run.heldout_prompts, plan, store, lambda: run.engine(run.config.engine, model), run.console.tick, what
-        )
+        return sample_prompts(run.heldout_prompts, plan, store, sampler(run, model, plan), run.console.tick, what)
 
 
 def compare(run: Run, before: Sequence[SampleSet], after: Sequence[SampleSet]) -> list[Comparison]:
@@ -88,7 +87,7 @@ def compare(run: Run, before: Sequence[SampleSet], after: Sequence[SampleSet]) -
     ]
     pairs = [Pair(prompt=prompt, a=new, b=old) for prompt, old, new in couples if new.text != old.text]
     with run.vote_store() as store:
-        count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick)
+        count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick, answerer=answerer(run))
         votes = collect_votes(pairs, run.constitution, judge, store)
     if unknown := count.reasons.get(NOT_RECORDED):
         run.console.say(
@@ -152,7 +151,7 @@ def _preview(run: Run) -> list[str]:
     settings = run.config.behaviour
     plan = run.sample_plan(run.reference, settings.samples, _sampling(run))
     with run.sample_store() as store:
-        missing = len(missing_prompts(run.heldout_prompts, plan, store))
+        missing = count_missing(run.heldout_prompts, plan, store)
     prompts = len(run.heldout_prompts)
     return [
         f"before training: {missing} of {prompts} held-out prompts x {settings.samples} answers to sample",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
 from constitution.errors import DataError
 from constitution.files import write_atomically, write_records
 from constitution.identity import digest
 from generate.pairs import PairCounts, count_pairs, pair_up
-from generate.records import Prompt
-from generate.sampling import SamplePlan, missing_prompts, sample_prompts
+from generate.records import Pair, Prompt
+from generate.sampling import SamplePlan, SampleSet, count_missing, sample_missing, stored_answers
 from pipeline.context import Run
+from pipeline.executors import sampler
 from pipeline.imported import imported_inputs, imported_preview, take_imported
 from pipeline.stage import Stage
 
@@ -39,34 +43,31 @@ def _inputs(run: Run) -> dict[str, str]:
 def _execute(run: Run) -> list[str]:
     if run.config.pairs:
         return take_imported(run)
-    prompts, plan = run.train_prompts, _plan(run)
+    prompts, plan, counts = run.train_prompts, _plan(run), Counter[str]()
     with run.sample_store() as store:
-        missing = len(missing_prompts(prompts, plan, store))
+        missing = count_missing(prompts, plan, store)
         run.console.say(
             f"  {len(prompts)} prompts x {plan.samples} answers: {missing} prompts to sample, the rest is stored"
         )
-        sets = sample_prompts(
-            prompts,
-            plan,
-            store,
-            lambda: run.engine(run.config.engine, run.reference),
-            run.console.tick,
-            "sampling answers (prompts)",
-        )
-    pairs = [
-        pair
-        for prompt, answers in zip(prompts, sets, strict=True)
-        for pair in pair_up(prompt, answers.responses, run.config.generate.pairing, run.config.seed)
-    ]
-    if not pairs:
+        what = "sampling answers (prompts)"
+        sample_missing(prompts, plan, store, sampler(run, run.reference, plan), run.console.tick, what)
+        write_records(run.folder.pairs, _paired(run, stored_answers(prompts, plan, store), counts))
+    write_records(run.folder.prompts, prompts)
+    account = PairCounts.model_validate(counts)
+    write_atomically(run.folder.pair_counts, account.model_dump_json(indent=2) + "\n")
+    return _summary(account)
+
+
+def _paired(run: Run, answered: Iterable[tuple[Prompt, SampleSet]], counts: Counter[str]) -> Iterator[Pair]:
+    """Every prompt's pairs, counted on their way. Raises DataError at the end if there is none."""
+    for prompt, answers in answered:
+        pairs = pair_up(prompt, answers.responses, run.config.generate.pairing, run.config.seed)
+        counts.update(count_pairs([answers], pairs).model_dump())
+        yield from pairs
+    if not counts["pairs"]:
         raise DataError(
             "no prompt has two different answers: raise `generate.samples` or `generate.sampling.temperature`"
         )
-    counts = count_pairs(sets, pairs)
-    write_records(run.folder.prompts, prompts)
-    write_records(run.folder.pairs, pairs)
-    write_atomically(run.folder.pair_counts, counts.model_dump_json(indent=2) + "\n")
-    return _summary(counts)
 
 
 def _summary(counts: PairCounts) -> list[str]:
@@ -82,7 +83,7 @@ def _preview(run: Run) -> list[str]:
         return imported_preview(run)
     plan, prompts = _plan(run), run.train_prompts
     with run.sample_store() as store:
-        missing = len(missing_prompts(prompts, plan, store))
+        missing = count_missing(prompts, plan, store)
     limit = plan.sampling.max_new_tokens
     return [
         f"{missing} of {len(prompts)} prompts x {plan.samples} answers to sample, "

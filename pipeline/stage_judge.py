@@ -10,10 +10,12 @@ from constitution.identity import digest, file_digest
 from constitution.read_json import read_json
 from constitution.store import Store
 from generate.records import Pair
-from judge.ask import JudgeCount, VotePlan, judge_pairs, plan_votes
+from judge.ask import VotePlan, judge_pairs, plan_votes
 from judge.judges import Judge
 from judge.records import Vote
+from judge.tally import JudgeCount
 from pipeline.context import VOTES_STORE, Run
+from pipeline.executors import answerer
 from pipeline.folder import changed_inputs
 from pipeline.forecast import say_forecast
 from pipeline.paces import keep_paces
@@ -46,7 +48,9 @@ def say_plan(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) 
 def ask_votes(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> JudgeCount:
     """Say the plan, then ask what it says."""
     plan = say_plan(run, pairs, judge, store)
-    count = judge_pairs(pairs, run.constitution, judge, store, run.console.tick, plan.wanted, run.retry_failed)
+    count = judge_pairs(
+        pairs, run.constitution, judge, store, run.console.tick, plan.wanted, run.retry_failed, answerer(run)
+    )
     keep_paces(run, count.paces)
     return count
 

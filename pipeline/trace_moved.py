@@ -10,14 +10,16 @@ from torch import Tensor
 from constitution.errors import ConfigError, DataError, Problem
 from constitution.read_json import read_record
 from constitution.record import Record
+from generate.engine import Completion
 from generate.records import Message
 from pipeline.context import Run
-from pipeline.tracing import Opened, answers_along, opened_trace
+from pipeline.tracing import Followed, Opened, answers_along, opened_recording, opened_trace
 from reports.trace.influence import Way, influence
 from reports.trace.moved import moved_answer, moved_margin
 from reports.trace.records import Moved
 from train.metrics import ADDITIVE
 from train.records import TrainSingle
+from train.session import Session
 
 NOT_ADDITIVE = (
     "an update splits into its principles' shares only where a label is the weighted mean of their votes "
@@ -51,7 +53,7 @@ def behaviour_moved(run: Run, principle: str) -> Moved:
 def response_moved(run: Run, file: Path) -> Moved:
     """Who raised or lowered the log-probability of one answer. Raises ConfigError for a file that is not one."""
     answer = read_record(file, Answer)
-    opened = opened_trace(run)
+    opened = opened_recording(run)
     single = TrainSingle(
         key="asked",
         prompt_id="asked",
@@ -70,7 +72,36 @@ def response_moved(run: Run, file: Path) -> Moved:
     return moved_answer(change, parts, opened.table.principles, opened.recorded.head.pairs, what)
 
 
-def _parts(opened: Opened, way: Way) -> Tensor:
+def answers_apart(
+    run: Run, opened: Followed, session: Session, prompt: str, trained: Completion, reference: Completion
+) -> Moved:
+    """Who raised or lowered the log-probability of the first answer relative to the second's: log pi of the one less
+    that of the other, its change along the run. Raises DataError where an answer cannot be followed."""
+    singles = [
+        TrainSingle(
+            key=key,
+            prompt_id="asked",
+            conversation=(Message(role="user", content=prompt),),
+            text=one.text,
+            finished=one.finish != "length",
+            p=1.0,
+        )
+        for key, one in (("trained", trained), ("reference", reference))
+    ]
+    steps = opened.recorded.kept
+    tokens, seen = answers_along(run, opened, singles, steps, session)
+    if tokens.dropped:
+        raise DataError(f"the {tokens.dropped[0].key} policy's answer: {tokens.dropped[0].reason}")
+    assert [one.pair.key for one in tokens.pairs] == ["trained", "reference"]
+    parts_N_K_2 = _parts(opened, Way(steps, [one.gradients_B_C for one in seen.found]))
+    h_S_2 = torch.stack([one.h_B for one in seen.found])
+    change = float((h_S_2[-1] - h_S_2[0]) @ torch.tensor([1.0, -1.0], dtype=h_S_2.dtype))
+    apart_N_K_1 = parts_N_K_2[:, :, :1] - parts_N_K_2[:, :, 1:]
+    what = "log-probability of the trained policy's answer relative to the reference's (nats)"
+    return moved_answer(change, apart_N_K_1, opened.table.principles, opened.recorded.head.pairs, what)
+
+
+def _parts(opened: Opened | Followed, way: Way) -> Tensor:
     table = opened.table
     labels = torch.tensor([opened.found.labels[key].p for key in opened.recorded.head.pairs], dtype=torch.float64)
     if ((table.weights_B_K * table.p_B_K).sum(1) - labels).abs().max() > ADDITIVE:

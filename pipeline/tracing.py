@@ -29,13 +29,23 @@ from train.metrics import Votes, votes
 from train.recorded import Recorded, read_recording
 from train.records import TrainPair, TrainSingle
 from train.reference import ReferenceLogps
+from train.session import Session
 from train.tokens import Tokenised, tokenise
 
 KEYS = "heldout.json"
 
 
+class Followed(NamedTuple):
+    """`table`: the votes on the pairs trained on, in the recording's order."""
+
+    found: Material
+    recorded: Recorded
+    played: Recording
+    table: Votes
+
+
 class Opened(NamedTuple):
-    """`table`: the votes on the pairs trained on, in the recording's order. `way`: the held-out pairs along the run."""
+    """The same, and `way`: the held-out pairs along the run."""
 
     found: Material
     recorded: Recorded
@@ -52,8 +62,8 @@ class AnswersAlong(NamedTuple):
     along: Along
 
 
-def opened_trace(run: Run) -> Opened:
-    """Raises DataError if the run is not trained as its file says, left no recording, or holds nothing out."""
+def opened_recording(run: Run) -> Followed:
+    """Loads no model. Raises DataError if the run is not trained as its file says, or left no recording."""
     found = material(run)
     trained_job(run, found)
     recorded = read_recording(run.folder.recording, found.inputs, found.steps)
@@ -64,16 +74,15 @@ def opened_trace(run: Run) -> Opened:
         recorded.steps, recorded.stand_for_C, Rules(slope, settings.max_grad_norm, settings.weight_decay)
     )
     by_key = {pair.key: pair for pair in found.pairs}
-    keys, way = _heldout(run, found, recorded)
-    heldout = [by_key[key] for key in keys]
-    return Opened(
-        found,
-        recorded,
-        played,
-        votes([by_key[key] for key in recorded.head.pairs if key in by_key]),
-        _leaning(heldout, way),
-        way,
-    )
+    return Followed(found, recorded, played, votes([by_key[key] for key in recorded.head.pairs if key in by_key]))
+
+
+def opened_trace(run: Run) -> Opened:
+    """Raises DataError as `opened_recording`, and if the run holds nothing out."""
+    followed = opened_recording(run)
+    by_key = {pair.key: pair for pair in followed.found.pairs}
+    keys, way = _heldout(run, followed.found, followed.recorded)
+    return Opened(*followed, _leaning([by_key[key] for key in keys], way), way)
 
 
 def _heldout(run: Run, found: Material, recorded: Recorded) -> tuple[list[str], Along]:
@@ -120,12 +129,19 @@ def weighted(constitution: Constitution, weights: dict[str, float]) -> Constitut
     return constitution_of(constitution, LabelSet(weights=weights))
 
 
-def answers_along(run: Run, opened: Opened, singles: Sequence[TrainSingle], steps: Sequence[int]) -> AnswersAlong:
-    """Log-probability and gradient of single answers after each of these kept steps.
+def answers_along(
+    run: Run,
+    opened: Opened | Followed,
+    singles: Sequence[TrainSingle],
+    steps: Sequence[int],
+    session: Session | None = None,
+) -> AnswersAlong:
+    """Log-probability and gradient of single answers after each of these kept steps; loads the model where no `session`
+    of it is given, whose weights are changed.
 
     Raises DataError if an answer is longer than the training allows.
     """
-    session = trained_session(run, opened.found)
+    session = session or trained_session(run, opened.found)
     policy, settings = session.trainee.policy, run.config.train
     tokens = tokenise(singles, policy.tokenizer, policy.stops, settings.max_length, "error")
     # Their reference is of no interest: only changes and gradients are read.

@@ -14,7 +14,7 @@ from generate.engine import Engine, ModelRef, Sampling
 from generate.open import open_engine
 from generate.pairs import Pairing, count_pairs, distinct, pair_up
 from generate.records import Prompt, Response
-from generate.sampling import SamplePlan, SampleSet, missing_prompts, sample_prompts, sampler_digest
+from generate.sampling import SamplePlan, SampleSet, count_missing, sample_here, sample_prompts, sampler_digest
 from generate.settings import TransformersEngine
 
 WORDS = ("rain", "bread", "iron", "music", "salt")
@@ -39,7 +39,7 @@ def never() -> Engine:
 def test_an_interrupted_sampling_continues_to_the_same_answers(tmp_path: Path, engine: Engine) -> None:
     plan = plan_for(engine.model)
     with Store(tmp_path / "whole.sqlite", SampleSet) as store:
-        whole = sample_prompts(PROMPTS, plan, store, lambda: engine)
+        whole = sample_prompts(PROMPTS, plan, store, sample_here(plan, lambda: engine))
 
     def stop(tick: Tick) -> None:
         if tick.done == 4:
@@ -47,10 +47,10 @@ def test_an_interrupted_sampling_continues_to_the_same_answers(tmp_path: Path, e
 
     with Store(tmp_path / "torn.sqlite", SampleSet) as store:
         with pytest.raises(KeyboardInterrupt):
-            sample_prompts(PROMPTS, plan, store, lambda: engine, stop)
-        assert [prompt.id for prompt in missing_prompts(PROMPTS, plan, store)] == ["4"]
-        assert sample_prompts(PROMPTS, plan, store, lambda: engine) == whole
-        assert sample_prompts(PROMPTS, plan, store, never) == whole
+            sample_prompts(PROMPTS, plan, store, sample_here(plan, lambda: engine), stop)
+        assert [count_missing([prompt], plan, store) for prompt in PROMPTS] == [0, 0, 0, 0, 1]
+        assert sample_prompts(PROMPTS, plan, store, sample_here(plan, lambda: engine)) == whole
+        assert sample_prompts(PROMPTS, plan, store, sample_here(plan, never)) == whole
     assert len({response.text for answers in whole for response in answers.responses}) > 3
 
 

@@ -45,15 +45,20 @@ def _verdict(one: Predicted) -> str:
 
 def moved_lines(found: Moved) -> list[str]:
     """Who moved it: principles, then pairs."""
-    lines = [
+    lines = principle_lines(found)
+    for title, pairs in (("raised most by", found.raised), ("lowered most by", found.lowered)):
+        lines += [f"{title} (of {found.pairs} pairs trained on):", *_pair_lines(pairs)]
+    return lines
+
+
+def principle_lines(found: Moved) -> list[str]:
+    """How far it moved, and the principles' parts of that."""
+    return [
         f"{found.what}: {interval(found.measured)}, n = {found.measured.n}",
         f"explained by the parts below: {found.explained:.3f} (off by {100 * found.completeness_error:.1f} %)",
         f"by principle (part of the change{', 95 % over held-out prompts' if found.measured.n > 1 else ''}):",
         *(f"  {part.principle}: {interval(part.contribution)}" for part in found.principles),
     ]
-    for title, pairs in (("raised most by", found.raised), ("lowered most by", found.lowered)):
-        lines += [f"{title} (of {found.pairs} pairs trained on):", *_pair_lines(pairs)]
-    return lines
 
 
 def _pair_lines(pairs: Sequence[PairPart]) -> list[str]:
