@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,18 @@ def read_json_lines(path: Path) -> list[Any]:
     except ValueError:
         faults = [(n, line, fault) for n, line in enumerate(lines, start=1) if line.strip() and (fault := _fault(line))]
         raise ConfigError([Problem(str(path), n, fault.colno, fault.msg, line) for n, line, fault in faults]) from None
+
+
+def json_lines(path: Path) -> Iterator[Any]:
+    """One value a line, read as they are asked for. Raises as `read_json`."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for line in stream:
+                if line.strip():
+                    yield json.loads(line)
+    except (OSError, ValueError):
+        read_json_lines(path)  # which says what is wrong, and where
+        raise
 
 
 def _fault(line: str) -> json.JSONDecodeError | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from constitution.identity import digest
@@ -28,6 +28,12 @@ class JudgeCount(Record):
     """Prompt tokens of this call."""
     tokens_out: int
     """Tokens generated in this call."""
+    by_principle: dict[str, dict[str, int]]
+    """All of them: principle key -> state -> how many."""
+    all_tokens_in: int
+    """Prompt tokens of all of them, those from the store included."""
+    all_tokens_out: int
+    """Tokens generated for all of them."""
     paces: dict[str, Pace]
     """How fast each judge answered in this call, by its digest."""
     digest: str
@@ -39,13 +45,18 @@ class Tally:
 
     def __init__(self) -> None:
         self.states, self.reasons = Counter[str](), Counter[str]()
+        self.by_principle: dict[str, Counter[str]] = defaultdict(Counter)
         self.clock = Clock()
+        self.all_tokens_in = self.all_tokens_out = 0
         self.asked = self.tokens_in = self.tokens_out = self.again = self.fingerprint = 0
 
     def add(self, votes: Iterable[Vote], asked: Sequence[Vote]) -> None:
         """A batch: all its votes, and as they were answered those that were asked just now."""
         for vote in votes:
             self.states[vote.state] += 1
+            self.by_principle[vote.request.principle_key][vote.state] += 1
+            self.all_tokens_in += vote.tokens_in
+            self.all_tokens_out += vote.tokens_out
             self.fingerprint += int(digest("answer", key=vote.key, state=vote.state, logit=vote.logit), 16)
             self.again += not vote.settled
             if vote.reason is not None:
@@ -64,6 +75,9 @@ class Tally:
             to_ask_again=self.again,
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,
+            by_principle={key: dict(states) for key, states in sorted(self.by_principle.items())},
+            all_tokens_in=self.all_tokens_in,
+            all_tokens_out=self.all_tokens_out,
             paces=self.clock.paces,
             digest=f"{self.fingerprint % 2**128:032x}",
         )

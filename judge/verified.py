@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from constitution.errors import DataError
 from constitution.model import Constitution
@@ -15,14 +15,23 @@ from judge.records import Label, Vote
 AGAIN = "run `preceptor label` with this run file first"
 
 
-def check_constitution(labels: Sequence[Label], constitution: Constitution) -> None:
+def check_constitution(labels: Iterable[Label], constitution: Constitution) -> None:
     """Raises DataError if some label was made under another constitution than this one."""
-    others = sum(label.constitution != constitution.key for label in labels)
-    if others:
-        raise DataError(
-            f"{others} of {len(labels)} stored labels were made under another constitution than the run file's (its "
-            f"principles, weights, scopes or rule have changed since): {AGAIN}"
-        )
+    for _ in under_constitution(labels, constitution):
+        pass
+
+
+def under_constitution(labels: Iterable[Label], constitution: Constitution) -> Iterator[Label]:
+    """The labels one at a time. Raises as `check_constitution`, at the first that is another's."""
+    rest = iter(labels)
+    for before, label in enumerate(rest):
+        if label.constitution != constitution.key:
+            later = [one.constitution != constitution.key for one in rest]
+            raise DataError(
+                f"{1 + sum(later)} of {before + 1 + len(later)} stored labels were made under another constitution "
+                f"than the run file's (its principles, weights, scopes or rule have changed since): {AGAIN}"
+            )
+        yield label
 
 
 def verified(

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
-from constitution.read_json import read_json, read_record
+from constitution.read_json import json_lines, read_json, read_record
 from generate.pairs import PairCounts
-from generate.records import Pair
-from judge.ask import PairVotes, collect_votes, flat_votes
+from judge.ask import collect_votes, flat_votes
 from judge.calibration import calibration_lines
 from judge.comparison import Comparison
-from judge.records import Label, Vote
-from judge.verified import check_constitution
+from judge.records import Vote
 from pipeline.ablation_report import read_ablation
 from pipeline.context import Run
-from pipeline.judged import read_behaviour, read_metrics
+from pipeline.judged import read_behaviour
+from pipeline.report_pairs import Kept, deciding_pairs, read_pairs, shown_pairs
 from pipeline.resolved import resolved, versions
 from pipeline.stage import Stage
 from pipeline.stage_audit import read_card
 from pipeline.stage_behaviour import answers_by_prompt, read_comparisons
 from pipeline.stage_judge import read_account
 from reports.conflicts import conflict_map
-from reports.data import JudgeCard, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
-from reports.labels import label_statistics
+from reports.data import JudgeCard, Provenance, ReportData, SecondOpinion, StageTime
+from reports.thinned import size_for, thinned
 
-PAIRS_IN_REPORT = 200
 WORKING_STAGES = ("generate", "judge", "second-opinion", "label", "train", "behaviour")
 
 
@@ -45,30 +44,35 @@ def _inputs(run: Run) -> dict[str, str]:
 
 def report_data(run: Run) -> ReportData:
     """Gather the run's artefacts. Asks no judge and loads no model."""
-    pairs, labels = list(run.pairs()), list(run.labels())
-    check_constitution(labels, run.constitution)
-    judge = run.judge(run.config.judge)
-    with run.judged_votes() as store:
-        votes = collect_votes(pairs, run.constitution, judge, store)
-    settings, seed = run.config.behaviour, run.config.seed
+    generation = read_record(run.folder.pair_counts, PairCounts)
     comparison = _read_comparison(run)
+    read = read_pairs(run, generation.pairs, set(comparison.pairs) if comparison else ())
+    pairs, labels = [kept.pair for kept in read.drawn], [kept.label for kept in read.drawn]
+    deciding = deciding_pairs(run, read.drawn)
     return ReportData(
         name=run.config.name,
         config=_json(resolved(run)),
         constitution=run.constitution,
         provenance=_provenance(run),
-        generation=read_record(run.folder.pair_counts, PairCounts),
-        labels=label_statistics(run.constitution, pairs, flat_votes(votes), labels, settings, seed),
+        generation=generation,
+        labels=read.statistics,
         conflicts=conflict_map(pairs, labels, run.constitution, run.config.generate.pairing == "best_worst"),
-        training=tuple(read_metrics(run)),
+        deciding=deciding,
+        training=tuple(_training(run)),
         behaviour=read_behaviour(run),
         judge_card=_judge_card(run),
         second_opinion=_second_opinion(comparison),
-        pairs=tuple(_judged_pairs(run, pairs, labels, votes, comparison)),
+        pairs=tuple(shown_pairs(run, read, deciding, _second_votes(run, read.seen))),
         answers=tuple(answers_by_prompt(read_comparisons(run))),
         ablation=read_ablation(run),
         notes=(*_training_warnings(run), *(line.strip() for line in calibration_lines(run.calibration))),
     )
+
+
+def _training(run: Run) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl, of many steps several in one."""
+    steps = sum(1 for _ in json_lines(run.folder.metrics))
+    return thinned(json_lines(run.folder.metrics), size_for(steps))
 
 
 def _training_warnings(run: Run) -> list[str]:
@@ -120,35 +124,12 @@ def _second_opinion(found: Comparison | None) -> SecondOpinion | None:
     return SecondOpinion(judge=second.name, model=second.model, pairs=len(found.pairs), rows=couple.principles)
 
 
-def _judged_pairs(
-    run: Run,
-    pairs: list[Pair],
-    labels: list[Label],
-    votes: dict[str, PairVotes],
-    comparison: Comparison | None,
-) -> list[JudgedPair]:
-    """The pairs that the second judge saw, then trained ones, then the rest: at most PAIRS_IN_REPORT."""
-    second = _second_votes(run, pairs, comparison)
-    label_of = {label.pair_key: label for label in labels}
-    ranked = sorted(pairs, key=lambda pair: (pair.key not in second, label_of[pair.key].p is None))
-    return [
-        JudgedPair(
-            pair=pair,
-            label=label_of[pair.key],
-            votes=tuple(flat_votes({pair.key: votes[pair.key]})),
-            second_votes=tuple(second.get(pair.key, ())),
-        )
-        for pair in ranked[:PAIRS_IN_REPORT]
-    ]
-
-
-def _second_votes(run: Run, pairs: list[Pair], comparison: Comparison | None) -> dict[str, list[Vote]]:
-    if comparison is None:
+def _second_votes(run: Run, seen: Sequence[Kept]) -> dict[str, list[Vote]]:
+    if run.config.second_opinion is None or not seen:
         return {}
-    assert run.config.second_opinion is not None
-    keys, judge = set(comparison.pairs), run.judge(run.config.second_opinion.judge)
+    judge = run.judge(run.config.second_opinion.judge)
     with run.vote_store() as store:
-        votes = collect_votes([pair for pair in pairs if pair.key in keys], run.constitution, judge, store)
+        votes = collect_votes([kept.pair for kept in seen], run.constitution, judge, store)
     return {key: flat_votes({key: by_principle}) for key, by_principle in votes.items()}
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from constitution.model import Constitution, Rule
 from constitution.record import Record
 from generate.records import Pair
-from judge.aggregate import side
+from judge.aggregate import Outcome, side
 from judge.agreement import Leaning, Rate, rate
-from judge.pivotal import PIVOTAL, change_without, standing
+from judge.pivotal import PIVOTAL, change, standing, without
 from judge.records import Label
 from judge.resampling import Score, nothing, share_score
 from judge.turning import winning_weight
@@ -90,6 +90,8 @@ class _Seen(NamedTuple):
     tags: tuple[str, ...]
     sides: dict[str, int]
     ruled: int
+    stands: Outcome
+    """What the constitution makes of its votes."""
     alone: frozenset[str]
     """Principles without each of which the label turns or vanishes."""
 
@@ -112,15 +114,16 @@ def conflict_map(
 
 def _see(pair: Pair, label: Label, constitution: Constitution) -> _Seen:
     assert pair.key == label.pair_key, "labels are not in the order of the pairs"
-    ruled = standing(label, constitution).p
+    stands = standing(label, constitution)
     voters = [share.principle for share in label.shares]
-    alone = [i for i in voters if label.p is not None and change_without(label, constitution, (i,)) in PIVOTAL]
+    alone = [i for i in voters if label.p is not None and change(stands, without(label, constitution, (i,))) in PIVOTAL]
     return _Seen(
         label,
         pair.prompt.key,
         pair.prompt.tags,
         {share.principle: side(share.p) for share in label.shares},
-        0 if ruled is None else side(ruled),
+        0 if stands.p is None else side(stands.p),
+        stands,
         frozenset(alone),
     )
 
@@ -212,4 +215,4 @@ def _hidden(first: str, second: str, both: Sequence[_Seen], constitution: Consti
 def _hides(first: str, second: str, one: _Seen, constitution: Constitution) -> bool:
     if first in one.alone or second in one.alone:
         return False
-    return change_without(one.label, constitution, (first, second)) in PIVOTAL
+    return change(one.stands, without(one.label, constitution, (first, second))) in PIVOTAL

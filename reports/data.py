@@ -15,6 +15,7 @@ from judge.records import Label, Vote
 from reports.ablation.records import AblationReport
 from reports.behaviour import BehaviourTable
 from reports.conflicts import ConflictMap
+from reports.decided import DecidedPair
 from reports.labels import LabelStatistics
 
 
@@ -119,8 +120,10 @@ class ReportData(Record):
     """What each principle said of the pairs."""
     conflicts: ConflictMap
     """Which labels hang on which principle, which principles disagree, and who wins."""
+    deciding: dict[str, tuple[DecidedPair, ...]] = Field(default_factory=dict)
+    """Principle id -> some of the labels trained on that are others without it, its largest parts first."""
     training: tuple[dict[str, JsonValue], ...]
-    """The lines of metrics.jsonl."""
+    """The lines of metrics.jsonl; of many steps several in one (reports/thinned.py), which then says so in `steps`."""
     behaviour: BehaviourTable
     """What moved."""
     judge_card: JudgeCard | None = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from constitution.identity import seed_from
 from constitution.model import Constitution, Principle
 from constitution.record import Record
-from generate.records import Pair
 from judge.pivotal import PIVOTAL, change_without
 from judge.records import Label, Share, Vote
 from reports.settings import BehaviourSettings
@@ -66,64 +67,90 @@ class LabelStatistics(Record):
     """One for each principle, in the constitution's order."""
 
 
+@dataclass
+class _Heard:
+    """What is known of one principle after some labels."""
+
+    p: array[float] = field(default_factory=lambda: array("d"))
+    compared: int = 0
+    agreed: int = 0
+    pivotal: int = 0
+    biases: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """By prompt."""
+
+    def add(self, prompt: str, label: Label, share: Share, constitution: Constitution) -> None:
+        """One label that it has a share in."""
+        self.p.append(share.p)
+        if label.p is not None and side(label.p) and side(share.p):
+            self.compared += 1
+            self.agreed += side(label.p) == side(share.p)
+        self.pivotal += is_pivotal(label, share.principle, constitution)
+        if share.position_bias is not None:
+            self.biases[prompt].append(share.position_bias)
+
+
 def label_statistics(
     constitution: Constitution,
-    pairs: Sequence[Pair],
-    votes: Iterable[Vote],
-    labels: Sequence[Label],
+    judged: Iterable[tuple[str, Label]],
+    states: Mapping[str, Mapping[str, int]],
     settings: BehaviourSettings,
     seed: int,
 ) -> LabelStatistics:
     """Count votes by principle, and compare each principle with the labels it went into.
 
-    `votes` are the labelling judge's, of any pairs in `pairs`; `labels` has one entry for each pair.
+    `judged` are all labels with their prompts' keys, gone through once; `states` are the labelling judge's votes on
+    them: principle key -> state -> how many (see `count_states`).
     """
-    prompt_of = {pair.key: pair.prompt.key for pair in pairs}
-    states: dict[str, Counter[str]] = defaultdict(Counter)
-    for vote in votes:
-        states[vote.request.principle_key][vote.state] += 1
+    reasons, heard, pairs = Counter[str](), defaultdict[str, _Heard](_Heard), 0
+    for prompt, label in judged:
+        pairs += 1
+        if label.reason is not None:
+            reasons[label.reason] += 1
+        for share in label.shares:
+            heard[share.principle].add(prompt, label, share, constitution)
     rows = [
-        _principle_row(principle, constitution, states[principle.key], labels, prompt_of, settings, seed)
+        _principle_row(principle, constitution, states.get(principle.key, {}), heard[principle.id], settings, seed)
         for principle in constitution.principles
     ]
     return LabelStatistics(
-        pairs=len(labels),
-        labelled=sum(label.p is not None for label in labels),
-        reasons=dict(sorted(Counter(label.reason for label in labels if label.reason is not None).items())),
+        pairs=pairs,
+        labelled=pairs - reasons.total(),
+        reasons=dict(sorted(reasons.items())),
         principles=tuple(rows),
     )
+
+
+def count_states(votes: Iterable[Vote]) -> dict[str, Counter[str]]:
+    """Principle key -> state -> how many of these votes."""
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    for vote in votes:
+        states[vote.request.principle_key][vote.state] += 1
+    return states
 
 
 def _principle_row(
     principle: Principle,
     constitution: Constitution,
     states: Mapping[str, int],
-    labels: Sequence[Label],
-    prompt_of: Mapping[str, str],
+    heard: _Heard,
     settings: BehaviourSettings,
     seed: int,
 ) -> PrincipleStatistics:
-    heard = [(label, share) for label in labels for share in label.shares if share.principle == principle.id]
-    p_N = np.array([share.p for _, share in heard])
-    same_side = [
-        side(label.p) == side(share.p)
-        for label, share in heard
-        if label.p is not None and side(label.p) and side(share.p)
-    ]
+    p_N = np.array(heard.p)
     return PrincipleStatistics(
         id=principle.id,
         weight=principle.weight / sum(p.weight for p in constitution.principles),
         valid=states.get("valid", 0),
         abstained=states.get("abstain", 0),
         failed=states.get("failed", 0),
-        pairs=len(heard),
-        mean_p=float(p_N.mean()) if heard else None,
-        decided=float(np.mean([side(p) != 0 for p in p_N])) if heard else None,
-        strength=float(np.abs(2 * p_N - 1).mean()) if heard else None,
-        compared=len(same_side),
-        agrees=float(np.mean(same_side)) if same_side else None,
-        pivotal=sum(is_pivotal(label, principle.id, constitution) for label, _ in heard),
-        position_bias=_position_bias(heard, prompt_of, settings, seed_from(seed, "position", principle.id)),
+        pairs=len(p_N),
+        mean_p=float(p_N.mean()) if len(p_N) else None,
+        decided=float(np.mean([side(p) != 0 for p in p_N])) if len(p_N) else None,
+        strength=float(np.abs(2 * p_N - 1).mean()) if len(p_N) else None,
+        compared=heard.compared,
+        agrees=heard.agreed / heard.compared if heard.compared else None,
+        pivotal=heard.pivotal,
+        position_bias=_position_bias(heard.biases, settings, seed_from(seed, "position", principle.id)),
     )
 
 
@@ -137,13 +164,7 @@ def is_pivotal(label: Label, principle: str, constitution: Constitution) -> bool
     return label.p is not None and change_without(label, constitution, (principle,)) in PIVOTAL
 
 
-def _position_bias(
-    heard: Sequence[tuple[Label, Share]], prompt_of: Mapping[str, str], settings: BehaviourSettings, seed: int
-) -> Interval | None:
-    by_prompt: dict[str, list[float]] = defaultdict(list)
-    for label, share in heard:
-        if share.position_bias is not None:
-            by_prompt[prompt_of[label.pair_key]].append(share.position_bias)
+def _position_bias(by_prompt: Mapping[str, list[float]], settings: BehaviourSettings, seed: int) -> Interval | None:
     if not by_prompt:
         return None
     means_P = np.array([np.mean(biases) for biases in by_prompt.values()])

@@ -19,6 +19,8 @@ from constitution.record import Record
 
 Values: TypeAlias = NDArray[np.float64]
 SAME = 1e-12
+MOST_AT_ONCE = 2_000_000
+"""Values that a bootstrap draws at once: it bounds the memory."""
 NO_WIDTH = "every prompt gave the same value, so the interval has no width"
 
 
@@ -70,7 +72,7 @@ def _bootstrap(values_P: Values, resamples: int, level: float, seed: int) -> Int
                 (values_P,),
                 np.mean,
                 n_resamples=resamples,
-                batch=1000,
+                batch=min(1000, 1 + MOST_AT_ONCE // values_P.size),
                 confidence_level=level,
                 method=method,
                 rng=np.random.default_rng(seed),

@@ -22,12 +22,12 @@ from judge.ask import collect_votes, judge_pairs
 from judge.interface import Judge
 from judge.judges import open_judge
 from judge.labels import label_pair
-from judge.records import Vote
+from judge.records import Label, Vote
 from judge.settings import RulesJudge
 from reports.behaviour import BehaviourTable, behaviour_table
 from reports.conflicts import ConflictMap, conflict_map
 from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
-from reports.labels import LabelStatistics, label_statistics
+from reports.labels import LabelStatistics, count_states, label_statistics
 from reports.settings import BehaviourSettings
 
 SETTINGS = BehaviourSettings(samples=2, resamples=500)
@@ -136,6 +136,11 @@ def _provenance(model: str, judge: Judge, seed: int) -> Provenance:
     )
 
 
+def prompted(pairs: Sequence[Pair], labels: Sequence[Label]) -> list[tuple[str, Label]]:
+    """Each label with its prompt's key."""
+    return [(pair.prompt.key, label) for pair, label in zip(pairs, labels, strict=True)]
+
+
 class Judged(NamedTuple):
     """What comes of the training prompts."""
 
@@ -168,7 +173,7 @@ def _judged(rng: random.Random, law: Constitution, asked: Sequence[Prompt], nast
             JudgedPair(pair=pair, label=label, votes=flat[pair.key], second_votes=also.get(pair.key, ()))
             for pair, label in zip(pairs, labels, strict=True)
         ),
-        label_statistics(law, pairs, everything, labels, SETTINGS, seed),
+        label_statistics(law, prompted(pairs, labels), count_states(everything), SETTINGS, seed),
         conflict_map(pairs, labels, law, best_worst=False),
         SecondOpinion(judge="small", model=model, pairs=len(seen), rows=tuple(agreement)),
         judge,

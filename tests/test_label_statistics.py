@@ -7,8 +7,9 @@ import pytest
 from constitution.model import Constitution, Principle
 from generate.records import Pair, Prompt, Response
 from judge.records import Label, Order, Share, Vote, VoteRequest
-from reports.labels import is_pivotal, label_statistics
+from reports.labels import count_states, is_pivotal, label_statistics
 from reports.settings import BehaviourSettings
+from tests.reporting import prompted
 
 LAW = Constitution(
     name="two", principles=(Principle(id="x", text="X.", weight=3), Principle(id="y", text="Y.", weight=1))
@@ -67,7 +68,7 @@ def test_a_small_case_counted_by_hand() -> None:
     ]
     votes = [a_vote(pairs[0], 0, "ab", 1.0), a_vote(pairs[0], 0, "ba", -1.0), a_vote(pairs[0], 1, "ab", 0.5)]
     votes += [a_vote(pairs[2], 1, "ab", None, "failed"), a_vote(pairs[2], 1, "ba", None, "abstain")]
-    found = label_statistics(LAW, pairs, votes, labels, SETTINGS, seed=0)
+    found = label_statistics(LAW, prompted(pairs, labels), count_states(votes), SETTINGS, seed=0)
     assert (found.pairs, found.labelled, found.reasons) == (4, 3, {"undecided": 1})
     x, y = found.principles
     assert (x.weight, x.valid, x.abstained, x.failed, x.pairs) == (0.75, 2, 0, 0, 4)
@@ -83,7 +84,8 @@ def test_a_small_case_counted_by_hand() -> None:
 
 def test_a_principle_that_never_spoke_has_no_figures() -> None:
     pair = a_pair(0, 0)
-    found = label_statistics(LAW, [pair], [], [a_label(pair, None, [], "coverage")], SETTINGS, seed=0)
+    label = a_label(pair, None, [], "coverage")
+    found = label_statistics(LAW, prompted([pair], [label]), {}, SETTINGS, seed=0)
     row = found.principles[0]
     assert row.pairs == 0
     assert {row.mean_p, row.decided, row.strength, row.agrees, row.position_bias} == {None}
