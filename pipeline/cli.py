@@ -130,7 +130,7 @@ app.command("whatif")(whatif_command)
 @app.command("calibrate")
 def calibrate(
     run_file: RunFile,
-    out: Annotated[Path, typer.Option("--out", help="The file to write.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.", show_default=False)],
     judge: Annotated[Optional[str], typer.Option(help="An entry of `judges`; the run's own when omitted.")] = None,  # noqa: UP045
     gold: Annotated[Optional[Path], typer.Option(help="A folder that `preceptor import` wrote.")] = None,  # noqa: UP045
     name: Name = None,

@@ -15,7 +15,7 @@ FORMATS = ("annotated-pairs",)
 
 def export_command(
     run_file: Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="The file to write.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.", show_default=False)],
     format_name: Annotated[str, typer.Option("--format", help="annotated-pairs.")] = "annotated-pairs",
     name: Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")] = None,  # noqa: UP045
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),

@@ -24,7 +24,7 @@ Sources = Annotated[
         metavar="SOURCE...", help="Files, data set folders, or Hugging Face ids of data sets.", show_default=False
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="The folder to write.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to write.", show_default=False)]
 Split = Annotated[str, typer.Option(help="The split of a data set that has several.")]
 Limit = Annotated[Optional[int], typer.Option(help="Rows to read of each source.")]  # noqa: UP045
 Voice = Annotated[str, typer.Option(help="Whose preferences these are: human, ai, user or expert.")]
