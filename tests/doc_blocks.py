@@ -126,5 +126,5 @@ def _is_json(text: str) -> bool:
 
 
 def commands(text: str) -> list[str]:
-    """The lines of a console block, those that a backslash continues as one."""
-    return [line for line in text.replace("\\\n", " ").split("\n") if line.strip()]
+    """The lines of a console block; one that a backslash or an indented line continues is one."""
+    return [line for line in re.sub(r"\\?\n +", " ", text).split("\n") if line.strip()]

@@ -23,7 +23,12 @@ def stripped(line: str) -> str:
 
 def command_lines(line: str) -> list[list[str]]:
     """Every word list that the line stands for: all optional parts, none, and each alternative."""
-    tokens = TOKEN.findall(stripped(line).replace(" ...]", "]").replace("[,C]", ""))
+    plain = stripped(line).replace(" ...]", "]").replace("[,C]", "")
+    values = re.search(r"[\w-]+(?:\|[\w-]+)+", plain)
+    if values:
+        each = (plain.replace(values[0], value) for value in values[0].split("|"))
+        return [words for one in each for words in command_lines(one)]
+    tokens = TOKEN.findall(plain)
     bare, depth = list[str](), 0
     for token in tokens:
         depth += (token == "[") - (token == "]")
