@@ -18,6 +18,7 @@ class Wanted(NamedTuple):
     controls: bool
     answers: int
     json: Path | None
+    dial: str | None = None
 
 
 def ablate_command(
@@ -31,6 +32,10 @@ def ablate_command(
         ),
     ] = None,
     answers: Annotated[int, typer.Option(min=0, help="Held-out prompts that each retrained policy answers.")] = 0,
+    dial: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="A:B", help="Also train with weight moved between these axes, for the frontier."),
+    ] = None,
     controls: Annotated[bool, typer.Option(help="Plant a sham and a duplicated principle.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained; train nothing.")] = False,
     json_file: Annotated[
@@ -46,7 +51,7 @@ def ablate_command(
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
 ) -> None:
     """Train again with each principle left out, from the stored votes: which principle did what, with intervals."""
-    wanted = Wanted(seeds, subsets, without or [], controls, answers, json_file)
+    wanted = Wanted(seeds, subsets, without or [], controls, answers, json_file, dial)
     run_ablation(run_file, {"name": name, "seed": seed}, settings or [], runs, wanted, dry_run)
 
 
@@ -69,12 +74,14 @@ def run_ablation(
     from pipeline.ablation_report import write_report
     from pipeline.opened import opened_run
     from reports.ablation.plan import Asked, make_plan
+    from reports.dial import two_axes
 
+    axes = two_axes(wanted.dial) if wanted.dial else None
     with opened_run(path, flags, settings, runs, dry_run) as run:
         run.console.heading(f"ablate: {run.config.name}")
         found = material(run)
         check_measurable(found, wanted.answers)
-        asked = Asked(wanted.seeds, wanted.subsets, wanted.without, wanted.controls)
+        asked = Asked(wanted.seeds, wanted.subsets, wanted.without, wanted.controls, axes)
         plan = make_plan(run.constitution, found.votes(), asked, run.config.seed)
         answers = answer_plan(run, wanted.answers)
         listed = tasks(run, found, plan, answers)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.context import Run
+    from reports.trace.records import Frontier
+
+NOT_FOLLOWED = "nobody has followed its training yet; `preceptor trace RUN.yaml` does, which loads the model once"
 
 Dial = Annotated[Optional[str], typer.Option(metavar="A:B", help="Also move weight between these axes.")]  # noqa: UP045
 JsonFile = Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Also write it as JSON.")]  # noqa: UP045
@@ -46,28 +52,48 @@ def run_conflicts(
     from pipeline.opened import opened_run
     from reports.conflict_words import conflict_lines, dial_lines
     from reports.conflicts import conflict_map
-    from reports.dial import dial
+    from reports.dial import dial, two_axes
+    from reports.trace.records import Frontier
     from reports.twins import conflicts_csv, conflicts_json
 
-    first, second = _two_axes(axes) if axes else ("", "")
+    first, second = two_axes(axes) if axes else ("", "")
     with opened_run(path, flags, settings, runs, dry=True) as run:
         labelled = read_labelled(run, "conflicts")
         pairs, labels, law = labelled.pairs, labelled.labels, run.constitution
         turned = dial(pairs, labels, law, first, second) if axes else None
+        traded = _traded(run, first, second) if axes else None
         found = conflict_map(pairs, labels, law, labelled.best_worst)
-        for line in [*conflict_lines(found), *(dial_lines(turned) if turned else [])]:
+        for line in [*conflict_lines(found), *(dial_lines(turned) if turned else []), *_frontier_lines(traded)]:
             run.console.say(line)
-        texts = {json_file: conflicts_json(found, turned), csv_file: conflicts_csv(found)}
+        texts = {
+            json_file: conflicts_json(found, turned, traded if isinstance(traded, Frontier) else None),
+            csv_file: conflicts_csv(found),
+        }
         for file, text in texts.items():
             if file is not None:
                 write_atomically(file, text)
                 run.console.say(f"written to {file}")
 
 
-def _two_axes(axes: str) -> tuple[str, str]:
-    from constitution.errors import ConfigError, Problem
+def _traded(run: Run, first: str, second: str) -> Frontier | str:
+    """How the policy's margins trade along the dial, or why that is not known; loads no model."""
+    from constitution.errors import DataError
+    from pipeline.frontier import dial_frontier
+    from pipeline.tracing import is_followed, opened_trace
 
-    first, _, second = axes.partition(":")
-    if not first or not second:
-        raise ConfigError([Problem("--dial", 1, 1, f"`{axes}` must name two axes, like helpfulness:safety")])
-    return first, second
+    if not run.folder.recording.exists():
+        return "the run has no recording of its training"
+    try:
+        if not is_followed(run):
+            return NOT_FOLLOWED
+        return dial_frontier(run, opened_trace(run), first, second)
+    except DataError as error:
+        return str(error)
+
+
+def _frontier_lines(traded: Frontier | str | None) -> list[str]:
+    from reports.trace.words import frontier_lines
+
+    if traded is None:
+        return []
+    return [f"behaviour along the dial: not predicted: {traded}"] if isinstance(traded, str) else frontier_lines(traded)

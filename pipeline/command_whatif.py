@@ -3,7 +3,6 @@ the run's recording in milliseconds; nothing is judged or trained."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -11,11 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from constitution.model import Constitution
-    from constitution.record import Record
     from pipeline.context import Run
-    from pipeline.tracing import Opened
-    from reports.trace.whatif import Predicted
+    from pipeline.whatif import Edited
 
 Texts = Optional[list[str]]  # noqa: UP045
 
@@ -28,6 +24,9 @@ def whatif_command(
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="NEW.yaml", help="An edited constitution."),
     ] = None,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Also predict the sampled answers of stage `behaviour`.")
+    ] = False,
     json_file: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--json", metavar="FILE", help="Also write it as JSON."),
@@ -37,7 +36,17 @@ def whatif_command(
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
 ) -> None:
     """Predict what other weights, fewer principles or an edited constitution would have trained."""
-    run_whatif(run_file, drop or [], weight or [], constitution, {"name": name}, settings or [], runs, json_file)
+    run_whatif(
+        run_file,
+        drop or [],
+        weight or [],
+        constitution,
+        {"name": name},
+        settings or [],
+        runs,
+        json_file,
+        answers=answers,
+    )
 
 
 def run_whatif(
@@ -49,42 +58,37 @@ def run_whatif(
     settings: Sequence[str],
     runs: Path,
     json_file: Path | None = None,
+    *,
+    answers: bool = False,
 ) -> None:
     """Raises ConfigError for an edit that makes no sense, DataError where the run has no recording."""
     from constitution.files import write_atomically
     from pipeline.opened import opened_run
     from pipeline.tracing import opened_trace
+    from pipeline.whatif import what_if
+    from reports.trace.words import whatif_lines
 
     with opened_run(path, flags, settings, runs) as run:
-        edited, unjudged = edit(run, drop, weight, constitution)
-        opened = opened_trace(run)
-        result, lines = answer(run, opened, edited, unjudged)
-        for line in lines:
+        edited = edit(run, drop, weight, constitution)
+        result = what_if(run, opened_trace(run), edited, answers=answers)
+        for line in whatif_lines(result):
             run.console.say(line)
         if json_file is not None:
             write_atomically(json_file, result.model_dump_json(indent=2) + "\n")
             run.console.say(f"written to {json_file}")
 
 
-def edit(
-    run: Run, drop: Sequence[str], weight: Sequence[str], constitution: Path | None
-) -> tuple[Constitution, list[str]]:
-    """The constitution that is asked about, over the votes that there are, and the principles that would have to be
-    judged first, which it lacks."""
+def edit(run: Run, drop: Sequence[str], weight: Sequence[str], constitution: Path | None) -> Edited:
+    """The constitution that is asked about, over the votes that there are."""
     from constitution.errors import ConfigError, Problem
     from constitution.load import load_constitution
     from pipeline.tracing import weighted
+    from pipeline.whatif import Edited, edited_by
 
     if constitution is not None:
         if drop or weight:
             raise ConfigError([Problem("whatif", 1, 1, "give either --constitution, or --drop and --weight")])
-        new = load_constitution(constitution)
-        known = {principle.id: principle.key for principle in run.constitution.principles}
-        unjudged = [one.id for one in new.principles if known.get(one.id) != one.key]
-        weights = {one.id: one.weight for one in new.principles if one.id not in unjudged}
-        if not any(weights.values()):
-            raise ConfigError([Problem(str(constitution), 1, 1, "no principle of it was judged in this run")])
-        return weighted(new, weights), unjudged
+        return edited_by(run.constitution, load_constitution(constitution), str(constitution))
     weights = {principle.id: principle.weight for principle in run.constitution.principles}
     named = [*drop, *(one.split("=", 1)[0] for one in weight)]
     if not named:
@@ -99,7 +103,7 @@ def edit(
     weights = {i: value for i, value in weights.items() if i not in drop}
     if not any(weights.values()):
         raise ConfigError([Problem("whatif", 1, 1, "no principle with a weight is left")])
-    return weighted(run.constitution, weights), []
+    return Edited(weighted(run.constitution, weights), [])
 
 
 def _number(given: str) -> float:
@@ -112,39 +116,3 @@ def _number(given: str) -> float:
     if not 0 <= value < float("inf"):
         raise ConfigError([Problem("whatif", 1, 1, f"--weight {given}: give ID=WEIGHT, a number of at least 0")])
     return value
-
-
-def answer(run: Run, opened: Opened, edited: Constitution, unjudged: Sequence[str]) -> tuple[Record, list[str]]:
-    """The prediction, as data and as lines."""
-    from judge.label_sets import compare_labels
-    from pipeline.trace_fidelity import measured_fidelity, missed
-    from pipeline.tracing import edited_labels
-    from reports.trace.records import WhatIf
-    from reports.trace.whatif import corrected, label_set, margins_after, predict
-    from reports.trace.words import whatif_lines
-
-    old = {one.id: one.weight for one in run.constitution.principles}
-    new = {one.id: one.weight for one in edited.principles}
-    gone = {i: max(0.0, 1 - new.get(i, 0.0) / weight) for i, weight in old.items() if weight}
-    residuals = missed(run, opened)
-    measured = measured_fidelity(run, opened, residuals)
-    started = time.perf_counter()
-    labels = edited_labels(opened, edited)
-    margins_J = margins_after(opened.played, opened.heldout, label_set(labels, opened.recorded.head.pairs))
-    margins_J = corrected(margins_J, residuals, gone)
-    seconds = time.perf_counter() - started
-    predicted: list[Predicted] = predict(opened.heldout, margins_J, run.config.seed)
-    changed = compare_labels({key: opened.found.labels[key].p for key in labels}, labels)
-    result = WhatIf(
-        weights=new,
-        unjudged=tuple(unjudged),
-        corrected=tuple(sorted(i for i in residuals.by_principle if gone.get(i))),
-        flipped=changed.flipped,
-        vanished=changed.vanished,
-        changed=changed.changed,
-        pairs=changed.pairs,
-        behaviours=tuple(predicted),
-        fidelity=measured,
-        seconds=seconds,
-    )
-    return result, whatif_lines(result)

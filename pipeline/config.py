@@ -12,7 +12,7 @@ from generate.settings import EngineSettings, GenerateSettings, OpenAiEngine, Tr
 from judge.audit.settings import AuditSettings
 from judge.settings import JudgeSettings, LlmJudge, RulesJudge
 from pipeline.executor_settings import ExecutorSettings, LocalExecutor
-from reports.settings import BehaviourSettings
+from reports.settings import BehaviourSettings, ThreadSettings
 from train.settings import TrainSettings
 
 
@@ -76,6 +76,9 @@ class RunConfig(Record):
     """How labels become a policy."""
     behaviour: BehaviourSettings = BehaviourSettings()
     """How the change is measured."""
+    trace: ThreadSettings | None = None
+    """What the report traces back to principles and pairs; nothing when omitted, and `preceptor trace` can still be
+    asked."""
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

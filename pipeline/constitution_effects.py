@@ -1,7 +1,6 @@
 """What exchanging a run's constitution would do to its votes and its labels, as records and in words.
 
-EFFECTS lists the parts. What behaviour is predicted to change belongs here as one more of them: a function of Exchange
-that gives a record, and one that says it.
+EFFECTS lists the parts, each a function of Exchange that gives a record, and one that says it.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from constitution.errors import ConfigError, DataError
 from constitution.record import Record
 from constitution.wording import plural
 from judge.aggregate import side
@@ -20,6 +20,12 @@ from judge.relabelled import Bound, LabelChanges, Tally, labelled
 from pipeline.exchange import Exchange
 from pipeline.forecast import forecast_lines, forecast_votes
 from pipeline.stage_label import Labelled, select_by_prompt
+from reports.trace.records import WhatIf
+
+NOT_FOLLOWED = (
+    "nobody has followed its training yet; `preceptor whatif RUN.yaml --constitution NEW.yaml` does, which loads the "
+    "model once"
+)
 
 
 class Cost(Record):
@@ -74,6 +80,15 @@ class LabelEffects(Record):
     """Pair by pair, before selection."""
     selection: Selection | None
     """With `pairing: best_worst`, and no vote missing; None where it does not apply or cannot be known."""
+
+
+class BehaviourEffects(Record):
+    """What the run's recording predicts of the policy."""
+
+    reason: str | None
+    """Why nothing is predicted."""
+    predicted: WhatIf | None
+    """The prediction, for the principles that are judged already."""
 
 
 class Effect(NamedTuple):
@@ -158,6 +173,35 @@ def _selection(change: Exchange) -> Selection:
     return Selection(prompts=counts.total(), same=counts["same"], turned=counts["turned"], other=counts["other"])
 
 
+def behaviour_effects(change: Exchange) -> BehaviourEffects:
+    """From gradients that are there: a diff loads no model and writes nothing."""
+    run = change.old
+    if not run.folder.recording.exists():
+        return BehaviourEffects(reason="the run has no recording of its training", predicted=None)
+    from pipeline.tracing import is_followed, opened_trace
+    from pipeline.whatif import edited_by, what_if
+
+    try:
+        edited = edited_by(run.constitution, change.new.constitution, change.new.config.constitution)
+        if not is_followed(run):
+            return BehaviourEffects(reason=NOT_FOLLOWED, predicted=None)
+        return BehaviourEffects(reason=None, predicted=what_if(run, opened_trace(run), edited))
+    except (ConfigError, DataError) as error:
+        return BehaviourEffects(reason=str(error), predicted=None)
+
+
+def behaviour_lines(found: BehaviourEffects) -> Iterator[str]:
+    """In words."""
+    if found.predicted is None:
+        yield f"behaviour: not predicted: {found.reason}"
+        return
+    from reports.trace.words import whatif_lines
+
+    first, *rest = whatif_lines(found.predicted)
+    yield f"behaviour, predicted for {first.removeprefix('what if: ')}"
+    yield from (f"  {line}" for line in rest)
+
+
 class _Chosen(NamedTuple):
     pair: str
     side: int
@@ -171,5 +215,6 @@ def _selected(rows: Iterator[Labelled]) -> dict[str, _Chosen]:
 EFFECTS: dict[str, Effect] = {
     "votes": Effect(vote_effects, vote_lines),
     "labels": Effect(label_effects, label_lines),
+    "behaviour": Effect(behaviour_effects, behaviour_lines),
 }
 """Name in `--json` -> a part of the answer."""

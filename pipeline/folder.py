@@ -64,6 +64,7 @@ class RunFolder:
         self.metrics = root / "metrics.jsonl"
         self.behaviour = root / "60-behaviour.json"
         self.comparisons = root / "60-comparisons.jsonl"
+        self.trace = root / "65-trace.json"
         self.retrained = root / "70-ablation.sqlite"
         self.ablation = root / "70-ablation.json"
         self.ablation_page = root / "70-ablation.html"

@@ -16,10 +16,11 @@ from pipeline.stage_judge import JUDGE
 from pipeline.stage_label import LABEL
 from pipeline.stage_report import REPORT
 from pipeline.stage_second_opinion import SECOND_OPINION
+from pipeline.stage_trace import TRACE
 from pipeline.stage_train import TRAIN
 
 STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (GENERATE, JUDGE, AUDIT, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, REPORT)
+    stage.name: stage for stage in (GENERATE, JUDGE, AUDIT, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, TRACE, REPORT)
 }
 
 
@@ -56,7 +57,8 @@ def run_pipeline(
 
 
 def _default_stages(config: RunConfig) -> list[str]:
-    return [name for name in STAGES if name != "second-opinion" or config.second_opinion is not None]
+    wanted = {"second-opinion": config.second_opinion is not None, "trace": config.trace is not None}
+    return [name for name in STAGES if wanted.get(name, True)]
 
 
 def _preview(run: Run, stages: Sequence[Stage]) -> None:

@@ -26,8 +26,9 @@ from pipeline.stage_judge import read_account
 from reports.conflicts import conflict_map
 from reports.data import JudgeCard, Provenance, ReportData, SecondOpinion, StageTime
 from reports.thinned import size_for, thinned
+from reports.trace.records import TraceReport
 
-WORKING_STAGES = ("generate", "judge", "second-opinion", "label", "train", "behaviour")
+WORKING_STAGES = ("generate", "judge", "second-opinion", "label", "train", "behaviour", "trace")
 
 
 def _inputs(run: Run) -> dict[str, str]:
@@ -35,7 +36,7 @@ def _inputs(run: Run) -> dict[str, str]:
     folder = run.folder
     files = [folder.pairs, folder.pair_counts, folder.vote_counts, folder.labels, folder.training, folder.metrics]
     files += [folder.behaviour, folder.comparisons]
-    files += [path for path in (folder.audit, folder.agreement, folder.ablation) if path.exists()]
+    files += [path for path in (folder.audit, folder.agreement, folder.trace, folder.ablation) if path.exists()]
     return {
         "constitution": digest("shown", constitution=run.constitution.model_dump(mode="json")),
         **{path.name: file_digest(path) for path in files},
@@ -65,6 +66,7 @@ def report_data(run: Run) -> ReportData:
         pairs=tuple(shown_pairs(run, read, deciding, _second_votes(run, read.seen))),
         answers=tuple(answers_by_prompt(read_comparisons(run))),
         ablation=read_ablation(run),
+        trace=_trace(run),
         notes=(*_training_warnings(run), *(line.strip() for line in calibration_lines(run.calibration))),
     )
 
@@ -73,6 +75,13 @@ def _training(run: Run) -> Iterator[dict[str, Any]]:
     """The lines of metrics.jsonl, of many steps several in one."""
     steps = sum(1 for _ in json_lines(run.folder.metrics))
     return thinned(json_lines(run.folder.metrics), size_for(steps))
+
+
+def _trace(run: Run) -> TraceReport | None:
+    """What stage `trace` left, if the run file asks for it."""
+    if run.config.trace is None or not run.folder.trace.exists():
+        return None
+    return read_record(run.folder.trace, TraceReport)
 
 
 def _training_warnings(run: Run) -> list[str]:

@@ -85,6 +85,14 @@ def opened_trace(run: Run) -> Opened:
     return Opened(*followed, _leaning([by_key[key] for key in keys], way), way)
 
 
+def is_followed(run: Run) -> bool:
+    """Whether opening the trace takes no model. Raises DataError where there is no recording of this training."""
+    found = material(run)
+    trained_job(run, found)
+    recorded = read_recording(run.folder.recording, found.inputs, found.steps)
+    return (run.folder.recording / KEYS).exists() and not missing(run.folder.recording, recorded.kept)
+
+
 def _heldout(run: Run, found: Material, recorded: Recorded) -> tuple[list[str], Along]:
     """The held-out pairs' keys, and their gradients after every kept step."""
     folder = run.folder.recording

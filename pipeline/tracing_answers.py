@@ -31,23 +31,25 @@ def answers_seen(run: Run, opened: Opened) -> Answers:
 
 
 def _gradients(run: Run, opened: Opened, rows: list[Comparison]) -> torch.Tensor:
-    singles = [
-        TrainSingle(
-            key=f"answer {place}",
-            prompt_id=row.prompt.id,
-            conversation=row.prompt.conversation,
-            text=row.after.text,
-            finished=row.after.finish != "length",
-            p=1.0,
-        )
-        for place, row in enumerate(rows)
-    ]
+    singles = [as_single(f"answer {place}", row) for place, row in enumerate(rows)]
     tokens, along = answers_along(run, opened, singles, [opened.found.steps])
     (seen,) = along.found
     # An answer that could not be put into tokens pulls nowhere, and its measure counts all the same.
     found = torch.zeros(len(rows), seen.gradients_B_C.shape[1])
     found[[int(one.pair.key.removeprefix("answer ")) for one in tokens.pairs]] = seen.gradients_B_C
     return found
+
+
+def as_single(key: str, row: Comparison) -> TrainSingle:
+    """The trained policy's answer, as what a gradient can be taken of."""
+    return TrainSingle(
+        key=key,
+        prompt_id=row.prompt.id,
+        conversation=row.prompt.conversation,
+        text=row.after.text,
+        finished=row.after.finish != "length",
+        p=1.0,
+    )
 
 
 def _checked(run: Run, rows: list[Comparison], place: int) -> torch.Tensor:

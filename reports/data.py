@@ -17,6 +17,7 @@ from reports.behaviour import BehaviourTable
 from reports.conflicts import ConflictMap
 from reports.decided import DecidedPair
 from reports.labels import LabelStatistics
+from reports.trace.records import TraceReport
 
 
 class StageTime(Record):
@@ -136,5 +137,7 @@ class ReportData(Record):
     """Held-out answers; the page shows the first few, the JSON twin all of them."""
     ablation: AblationReport | None = None
     """What retraining without each principle did, if `preceptor ablate` was run on this policy."""
+    trace: TraceReport | None = None
+    """Who moved each behaviour and who taught single answers, if the run file has `trace`."""
     notes: tuple[str, ...] = ()
     """Warnings that a reader must see."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from constitution.errors import DataError
+from constitution.errors import ConfigError, DataError, Problem
 from constitution.model import Constitution
 from constitution.record import Record
 from generate.records import Pair
@@ -98,6 +98,14 @@ def dial(
     positions = [i / (points - 1) for i in range(points)]
     found = tuple(_point(rows, dialled(constitution, first, second, t), t) for t in positions)
     return Dial(first=first, second=second, points=found)
+
+
+def two_axes(given: str) -> tuple[str, str]:
+    """`A:B`. Raises ConfigError for anything else."""
+    first, _, second = given.partition(":")
+    if not first or not second:
+        raise ConfigError([Problem("--dial", 1, 1, f"`{given}` must name two axes, like helpfulness:safety")])
+    return first, second
 
 
 def check_axes(constitution: Constitution, first: str, second: str) -> None:

@@ -24,7 +24,11 @@ from reports.behaviour import BehaviourTable, PrincipleRow
 from reports.conflict_figure import conflict_figure
 from reports.conflict_words import same_sentence, winner
 from reports.data import JudgedPair, ReportData
+from reports.matrix_figure import Matrix
 from reports.summary import HEADINGS, headline, principle_sentence
+from reports.trace.frontier_figure import frontier_figure
+from reports.trace.page import TraceSection, most, trace_section
+from reports.trace.records import TraceReport
 
 PAIRS_SHOWN = 24
 ANSWERS_SHOWN = 40
@@ -76,6 +80,7 @@ def render(data: ReportData) -> str:
         couples_by_topic=COUPLES_BY_TOPIC,
         headline=headline(data.behaviour),
         ablation=ablation_section(data.ablation) if data.ablation else None,
+        trace=drawn_trace(data.trace) if data.trace else None,
         groups=outcome_groups(data.behaviour),
         pairs=shown_pairs(data),
         answers=data.answers[:ANSWERS_SHOWN],
@@ -108,7 +113,7 @@ def ablation_section(report: AblationReport) -> AblationSection:
         [cell_sentence(cell, report.behaviours) for cell in found_cells(report)],
         [control_sentence(report, kind) for kind in ("sham", "duplicate")],
         report.notes,
-        drawn_matrices(report),
+        drawn_matrices(matrices(report)),
     )
 
 
@@ -117,10 +122,25 @@ def drawn(pictures: Sequence[str]) -> list[Markup]:
     return [Markup(svg) for svg in pictures]  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
 
 
-def drawn_matrices(report: AblationReport) -> list[Drawn]:
-    """The ablation's pictures, ready for a page."""
-    found = matrices(report)
-    return [Drawn(one.about, svg) for one, svg in zip(found, drawn([one.svg for one in found]), strict=True)]
+def drawn_matrices(pictures: Sequence[Matrix]) -> list[Drawn]:
+    """Matrices, ready for a page."""
+    return [Drawn(one.about, svg) for one, svg in zip(pictures, drawn([one.svg for one in pictures]), strict=True)]
+
+
+class DrawnTrace(NamedTuple):
+    """What the page shows of a trace."""
+
+    section: TraceSection
+    moved: list[Drawn]
+    predicted: list[Drawn]
+    frontier: Markup | None
+
+
+def drawn_trace(found: TraceReport) -> DrawnTrace:
+    """Its sentences and pictures."""
+    section = trace_section(found)
+    frontier = _figure(frontier_figure(found.frontier)) if found.frontier else None
+    return DrawnTrace(section, drawn_matrices(section.moved), drawn_matrices(section.predicted), frontier)
 
 
 def outcome_groups(table: BehaviourTable) -> list[Group]:
@@ -226,6 +246,8 @@ def page_environment() -> ImmutableSandboxedEnvironment:
         "unbroken": unbroken,
         "winner": winner,
         "same": same_sentence,
+        "most": most,
+        "strongest": lambda parts: sorted(parts.items(), key=lambda part: (-abs(part[1]), part[0])),
     }
     environment.filters.update(filters)
     environment.globals.update(vote_rows=vote_rows, outcomes=GATE_OUTCOMES, outcome_classes=GATE_CLASSES)

@@ -1,4 +1,5 @@
-"""The run file's `behaviour` part: what is sampled from both policies on held-out prompts, and how it is compared."""
+"""The run file's `behaviour` and `trace` parts: what is sampled from both policies and how it is compared; what the
+report traces back."""
 
 from __future__ import annotations
 
@@ -22,3 +23,15 @@ class BehaviourSettings(Record):
     """Bootstrap resamples of the prompts."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Level of every interval."""
+
+
+class ThreadSettings(Record):
+    """The report's trace: who moved each behaviour, what leaving a principle out is predicted to do, and who taught
+    single answers. Needs the recording that training leaves (`train.trace`) and held-out pairs."""
+
+    answers: int = Field(default=8, ge=0)
+    """Held-out answers of the trained model that are traced one by one."""
+    dial: str | None = Field(default=None, pattern=r"^[^:]+:[^:]+$")
+    """Two axes of the constitution, `A:B`: how the margins along them trade as weight moves from A to B."""
+    candidates: int = Field(default=64, ge=1)
+    """Held-out prompts whose first answers they are chosen from."""

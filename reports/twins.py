@@ -19,6 +19,8 @@ from constitution.files import write_atomically, write_json
 from reports.conflicts import ConflictMap
 from reports.data import ReportData
 from reports.dial import Dial
+from reports.trace.page import trace_rows
+from reports.trace.records import Frontier
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """https://owasp.org/www-community/attacks/CSV_Injection, with the full-width forms that spreadsheets fold."""
@@ -38,6 +40,10 @@ def write_twins(data: ReportData, folder: Path) -> list[Path]:
         "training.csv": ("step", data.training),
         "agreement.csv": ("principle", _dumped(opinion.rows if opinion else ())),
     }
+    if data.trace:
+        tables["trace.csv"] = ("kind", _dumped(trace_rows(data.trace)))
+        if data.trace.frontier:
+            tables["frontier.csv"] = ("t", _dumped(data.trace.frontier.points))
     for name, (first_column, rows) in tables.items():
         write_atomically(folder / name, csv_text(rows, first_column))
     return [folder / "90-report.json", *(folder / name for name in tables)]
@@ -72,10 +78,11 @@ def conflicts_csv(found: ConflictMap) -> str:
     return csv_text(conflict_rows(found), "first")
 
 
-def conflicts_json(found: ConflictMap, dial: Dial | None) -> str:
-    """The map, and the dial where there is one, under the names `map` and `dial`."""
-    both = {"map": found.model_dump(mode="json"), "dial": dial.model_dump(mode="json") if dial else None}
-    return json.dumps(both, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def conflicts_json(found: ConflictMap, dial: Dial | None, frontier: Frontier | None = None) -> str:
+    """The map, the dial and the behaviour along it where there are such, under `map`, `dial` and `frontier`."""
+    parts = {"map": found, "dial": dial, "frontier": frontier}
+    dumped = {name: part.model_dump(mode="json") if part else None for name, part in parts.items()}
+    return json.dumps(dumped, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _dumped(records: Iterable[BaseModel]) -> list[dict[str, JsonValue]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.ablation.picture import matrices
 from reports.ablation.records import AblationReport
 from reports.ablation.words import cell_sentence, control_sentence, found_cells, headline, reproduced_sentence
 from reports.page import drawn_matrices, page_environment, page_frame
@@ -17,7 +18,7 @@ def render_ablation(report: AblationReport) -> str:
         .render(
             report=report,
             **page_frame(),
-            pictures=drawn_matrices(report),
+            pictures=drawn_matrices(matrices(report)),
             headline=headline(report),
             found=[
                 (OUTCOME_CLASSES[cell.outcome], cell_sentence(cell, report.behaviours)) for cell in found_cells(report)

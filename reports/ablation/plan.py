@@ -11,11 +11,14 @@ from constitution.errors import ConfigError, Problem
 from constitution.identity import seed_from
 from constitution.model import Constitution, Rule
 from judge.label_sets import LabelSet, Planted, players, real_set
+from reports.dial import check_axes, dialled
 
-Kind = Literal["all", "without", "subset", "none", "sham", "half"]
+Kind = Literal["all", "without", "subset", "none", "sham", "half", "dial"]
 ADDITIVE: tuple[Rule, ...] = ("weighted_mean", "majority")
 """Rules under which a principle entered twice with half the weight leaves every label as it is."""
 TOGETHER = "+"
+DIAL = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Positions between two axes at which is trained."""
 
 
 class Variant(NamedTuple):
@@ -68,6 +71,8 @@ class Asked(NamedTuple):
     without: Sequence[str] = ()
     """Ids to leave out, each alone, or several together as `a+b`; all of them, each alone, where none is named."""
     controls: bool = True
+    dial: tuple[str, str] | None = None
+    """Two axes: train also with weight moved from the first to the second."""
 
 
 def make_plan(constitution: Constitution, votes: Mapping[str, int], asked: Asked, seed: int) -> Plan:
@@ -89,6 +94,8 @@ def make_plan(constitution: Constitution, votes: Mapping[str, int], asked: Asked
     variants += [
         Variant(f"subset {n}", "subset", full.without(*(set(can) - kept))) for n, kept in enumerate(drawn, start=1)
     ]
+    if asked.dial:
+        variants += _positions(constitution, *asked.dial)
     return Plan(tuple(variants), tuple(seed + n for n in range(asked.seeds)), tuple(can), model)
 
 
@@ -130,6 +137,22 @@ def _planted(constitution: Constitution, full: LabelSet, model: str) -> list[Var
         half = {**full.weights, model: full.weights[model] / 2}
         found.append(Variant(f"half of {model}", "half", LabelSet(weights=half)))
     return found
+
+
+def dial_set(constitution: Constitution, first: str, second: str, t: float) -> LabelSet:
+    """The principles that have a weight at this position."""
+    turned = dialled(constitution, first, second, t).principles
+    return LabelSet(weights={principle.id: principle.weight for principle in turned if principle.weight > 0})
+
+
+def _positions(constitution: Constitution, first: str, second: str) -> list[Variant]:
+    """Raises DataError for axes that a dial cannot be turned between. The middle is the constitution itself."""
+    check_axes(constitution, first, second)
+    return [
+        Variant(f"dial {first}:{second} at {t:g}", "dial", dial_set(constitution, first, second, t))
+        for t in DIAL
+        if t != 0.5
+    ]
 
 
 def twice(full: LabelSet, model: str) -> LabelSet:

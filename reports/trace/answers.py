@@ -7,16 +7,24 @@ move by d is the score-function (REINFORCE) derivative, Williams 1992, with the 
 
 m - 1 because the baseline holds the answer itself. It is unbiased, but noisy where there are few answers.
 
-Shapes: A answers, C coordinates.
+Shapes: A answers, C coordinates, K principles, F behaviours.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from reports.statistics import paired_bootstrap, smallest_detectable
+from reports.trace.records import PredictedAnswers
+from reports.trace.whatif import prompt_means
+
+Table: TypeAlias = NDArray[np.float64]
+RESAMPLES = 2000
 
 
 class Answers(NamedTuple):
@@ -39,3 +47,27 @@ def changes(answers: Answers, behaviour: str, away_C: Tensor) -> np.ndarray[tupl
             centred = values_A[here] - values_A[here].mean()
             found.append(float((centred * likelier_A[here]).sum() / (int(here.sum()) - 1)))
     return np.array(found)
+
+
+def predict_answers(answers: Answers, behaviour: str, away_C: Tensor, correction: float, seed: int) -> PredictedAnswers:
+    """A behaviour's mean now, and its predicted change plus `correction`, over prompts with two answers or more."""
+    moved_P = changes(answers, behaviour, away_C) + correction
+    now_P = prompt_means(answers.prompts, answers.values[behaviour])
+    return PredictedAnswers(
+        behaviour=behaviour,
+        now=paired_bootstrap(now_P, RESAMPLES, 0.95, seed),
+        change=paired_bootstrap(moved_P, RESAMPLES, 0.95, seed),
+        detectable=smallest_detectable(moved_P, 0.95),
+        correction=correction,
+    )
+
+
+def trust(missed_K_F: Table, noise_K_F: Table) -> Table:
+    """How much of what predictions missed at K retrainings is more than the noise of the retrainings' own answers [F].
+
+    1 - mean noise variance / mean square, and never below 0: positive-part James-Stein shrinkage towards no correction
+    (Efron and Morris 1973, JASA 68:117). `noise_K_F` are variances.
+    """
+    square_F = np.square(missed_K_F).mean(0)
+    share_F = noise_K_F.mean(0) / np.where(square_F > 0, square_F, 1.0)
+    return np.where(square_F > 0, np.maximum(0.0, 1.0 - share_F), 0.0)

@@ -2,10 +2,56 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from constitution.record import Record
+from generate.records import Message
 from reports.statistics import Interval
 from reports.trace.fidelity import Fidelity
-from reports.trace.whatif import Predicted
+
+
+class Predicted(Record):
+    """One behaviour under the edited constitution: the mean of (2 p_k - 1) h over the held-out pairs that principle k
+    has an opinion on, in the units of h (docs/training.md)."""
+
+    principle: str
+    """Its id."""
+    now: Interval
+    """Of the run as it is."""
+    then: float
+    """Predicted."""
+    change: Interval
+    """Then less now, paired by prompt. The interval is of the prompts, not of the prediction's own error: see the
+    fidelity."""
+    detectable: float | None
+    """The smallest change that these prompts would show with 80 % power; None where they do not differ."""
+    pairs: int
+    """Held-out pairs."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the interval of the change leaves 0 out."""
+        return self.change.low is not None and (self.change.low > 0 or (self.change.high or 0.0) < 0)
+
+
+class PredictedAnswers(Record):
+    """One behaviour of sampled answers under the edited constitution."""
+
+    behaviour: str
+    """`check:ID`, the score by a principle's check, or `feature:NAME`."""
+    now: Interval
+    """Of the run's own answers."""
+    change: Interval
+    """Predicted. The interval is of the prompts and their few answers, not of another training."""
+    detectable: float | None
+    """The smallest change that these prompts would show with 80 % power; None where they do not differ."""
+    correction: float
+    """What of it comes from real retrainings."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the interval of the change leaves 0 out."""
+        return self.change.low is not None and (self.change.low > 0 or (self.change.high or 0.0) < 0)
 
 
 class WhatIf(Record):
@@ -29,6 +75,8 @@ class WhatIf(Record):
     """One a principle."""
     fidelity: Fidelity | None
     """How such predictions did on the label sets of this run that were retrained; None if there are too few."""
+    answers: tuple[PredictedAnswers, ...] = ()
+    """Behaviours of sampled answers, if they were asked for."""
     seconds: float
     """What the prediction took, the recording being open."""
 
@@ -75,3 +123,99 @@ class Moved(Record):
     def completeness_error(self) -> float:
         """|explained - measured| over |measured|."""
         return abs(self.explained - self.measured.estimate) / max(abs(self.measured.estimate), 1e-12)
+
+
+class Without(Record):
+    """What the run is predicted to become without one principle."""
+
+    principle: str
+    """The one left out."""
+    corrected: bool
+    """Whether its real retraining (`preceptor ablate`) corrects the prediction."""
+    changed: int
+    """Labels of pairs trained on whose p changes."""
+    flipped: int
+    """Those that change sides."""
+    vanished: int
+    """Those that go."""
+    behaviours: tuple[Predicted, ...]
+    """One a principle."""
+
+
+class TracedPair(Record):
+    """A pair trained on, as far as a reader needs it."""
+
+    conversation: tuple[Message, ...]
+    """What both answers follow."""
+    preferred: str
+    """The answer on the label's side; the first where it is even."""
+    other: str
+    """The other one."""
+    p: float
+    """The label: how likely the preferred one is the better one."""
+
+
+class AnswerMoved(Record):
+    """One answer of the trained model, and who taught it."""
+
+    conversation: tuple[Message, ...]
+    """What it answers."""
+    text: str
+    """The answer."""
+    tokens: int
+    """Its length."""
+    moved: Moved
+    """Its log-probability, in nats: principles and pairs."""
+
+
+class FrontierPoint(Record):
+    """The policy's mean margins along two axes at one position of the dial, over held-out prompts."""
+
+    t: float
+    """0: all weight to the first axis; 1: all to the second."""
+    predicted_first: Interval
+    """Along the first axis."""
+    predicted_second: Interval
+    """Along the second."""
+    retrained_first: Interval | None
+    """The same after really training at t; None where that was not done."""
+    retrained_second: Interval | None
+    """Along the second."""
+
+
+class Frontier(Record):
+    """How two axes trade."""
+
+    first: str
+    """The axis at t = 0."""
+    second: str
+    """The axis at t = 1."""
+    points: tuple[FrontierPoint, ...]
+    """In the order of t."""
+
+
+class TraceReport(Record):
+    """The trace of a run, for its report."""
+
+    reason: str | None = None
+    """Why there is none."""
+    no_parts: str | None = None
+    """Why no update was divided among the principles, although the rest could be told."""
+    pairs: int = 0
+    """Pairs trained on."""
+    heldout: int = 0
+    """Held-out pairs."""
+    behaviours: dict[str, Moved] = Field(default={})
+    """Principle -> who moved its margin on the held-out pairs."""
+    without: tuple[Without, ...] = ()
+    """One a principle, where two or more are there."""
+    fidelity: Fidelity | None = None
+    """How predictions do on this run's retrained label sets; None where there are too few."""
+    frontier: Frontier | None = None
+    """How the two axes of the run file's `trace.dial` trade."""
+    candidates: int = 0
+    """Held-out answers of the trained model that were looked at: the first to each prompt."""
+    answers: tuple[AnswerMoved, ...] = ()
+    """Those whose log-probability a token rose most by training, most first."""
+    shown: dict[str, TracedPair] = Field(default={})
+    """The pairs that are named above, by key."""

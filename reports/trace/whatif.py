@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from constitution.record import Record
-from reports.statistics import Interval, paired_bootstrap, smallest_detectable
+from reports.statistics import Values, paired_bootstrap, smallest_detectable
+from reports.trace.records import Predicted
 from reports.trace.replay import LabelSet, Recording, replay
 from train.gradients import PairGradients
 
@@ -39,30 +39,6 @@ class Missed(NamedTuple):
     """By principle left out: what the retraining without it gave beyond the prediction, of every held-out pair [J]."""
 
     by_principle: Mapping[str, Tensor]
-
-
-class Predicted(Record):
-    """One behaviour under the edited constitution: the mean of (2 p_k - 1) h over the held-out pairs that principle k
-    has an opinion on, in the units of h (docs/training.md)."""
-
-    principle: str
-    """Its id."""
-    now: Interval
-    """Of the run as it is."""
-    then: float
-    """Predicted."""
-    change: Interval
-    """Then less now, paired by prompt. The interval is of the prompts, not of the prediction's own error: see the
-    fidelity."""
-    detectable: float | None
-    """The smallest change that these prompts would show with 80 % power; None where they do not differ."""
-    pairs: int
-    """Held-out pairs."""
-
-    @property
-    def moves(self) -> bool:
-        """Whether the interval of the change leaves 0 out."""
-        return self.change.low is not None and (self.change.low > 0 or (self.change.high or 0.0) < 0)
 
 
 def margins_after(played: Recording, heldout: HeldOut, labels: LabelSet) -> Tensor:
@@ -106,11 +82,15 @@ def predict(heldout: HeldOut, margins_J: Tensor, seed: int) -> list[Predicted]:
     return found
 
 
-def by_prompt(heldout: HeldOut, column: int, margins_J: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def by_prompt(heldout: HeldOut, column: int, margins_J: Tensor) -> Values:
     """Mean of (2 p_k - 1) h by prompt, over the pairs that the principle has an opinion on."""
-    values_J = (heldout.lean_J_K[:, column] * margins_J).tolist()
+    return prompt_means(heldout.prompts, heldout.lean_J_K[:, column] * margins_J)
+
+
+def prompt_means(prompts: Sequence[str], values_J: Tensor) -> Values:
+    """Mean by prompt; what is NaN does not count, and a prompt without anything else is left out."""
     by_prompt: dict[str, list[float]] = {}
-    for prompt, value in zip(heldout.prompts, values_J, strict=True):
+    for prompt, value in zip(prompts, values_J.tolist(), strict=True):
         if value == value:
             by_prompt.setdefault(prompt, []).append(value)
     return np.array([np.mean(values) for values in by_prompt.values()])

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from reports.statistics import Interval
 from reports.trace.fidelity import words as fidelity_words
-from reports.trace.records import Moved, PairPart, WhatIf
-from reports.trace.whatif import Predicted
+from reports.trace.records import Frontier, Moved, PairPart, Predicted, PredictedAnswers, WhatIf
 
 
 def whatif_lines(found: WhatIf) -> list[str]:
@@ -28,6 +27,9 @@ def whatif_lines(found: WhatIf) -> list[str]:
             f"  {one.principle}: {one.now.estimate:.3f} -> {one.then:.3f}, {interval(one.change)}, "
             f"{one.pairs} pairs of {one.change.n} prompts{_verdict(one)}"
         )
+    if found.answers:
+        lines.append("predicted answers of the policy (change of the mean with 95 % over held-out prompts):")
+        lines += [_answers_line(one) for one in found.answers]
     if found.corrected:
         lines.append(f"corrected by the retrainings without: {', '.join(found.corrected)}")
     lines.append(f"fidelity: {fidelity_words(found.fidelity)}")
@@ -35,12 +37,32 @@ def whatif_lines(found: WhatIf) -> list[str]:
     return lines
 
 
-def _verdict(one: Predicted) -> str:
+def _answers_line(one: PredictedAnswers) -> str:
+    return f"  {one.behaviour}: {one.now.estimate:.3f}, {interval(one.change)}, n = {one.change.n}{_verdict(one)}"
+
+
+def _verdict(one: Predicted | PredictedAnswers) -> str:
     if one.moves:
         return ""
     if one.detectable is None:
         return ": no detectable change"
     return f": no detectable change; one of at least {one.detectable:.2g} would have been detected"
+
+
+def frontier_lines(found: Frontier) -> list[str]:
+    """One line a position of the dial."""
+    lines = [
+        f"mean margins on held-out pairs along the dial ({found.first}, {found.second}; predicted, 95 % over prompts; "
+        "then retrained, where it was):"
+    ]
+    for point in found.points:
+        real = (point.retrained_first, point.retrained_second)
+        words = ", ".join(interval(one) for one in real if one) or "not retrained"
+        lines.append(
+            f"  {point.t:.2f}: {interval(point.predicted_first)}, {interval(point.predicted_second)}, "
+            f"n = {point.predicted_first.n} and {point.predicted_second.n} prompts; {words}"
+        )
+    return lines
 
 
 def moved_lines(found: Moved) -> list[str]:

@@ -1,0 +1,189 @@
+"""Stage `trace`: from the recording to the report's threads. Writes 65-trace.json: who moved every behaviour, what
+leaving each principle out is predicted to do, and who taught the answers that training made likelier most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from constitution.errors import DataError
+from constitution.files import write_atomically
+from constitution.identity import digest, file_digest
+from judge.label_sets import compare_labels
+from pipeline.context import Run
+from pipeline.stage import Stage
+from reports.dial import two_axes
+from reports.settings import ThreadSettings
+from reports.trace.records import AnswerMoved, Frontier, Moved, PairPart, TracedPair, TraceReport, Without
+from reports.trace.words import frontier_lines
+
+if TYPE_CHECKING:
+    from pipeline.tracing import Opened
+    from reports.trace.whatif import Missed
+
+PREVIEW = "who moved every behaviour, and what leaving each principle out is predicted to do"
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    folder = run.folder
+    found = {
+        "labels": file_digest(folder.labels),
+        "training": file_digest(folder.training),
+        "answers": file_digest(folder.comparisons),
+        "trace settings": digest("trace", **_settings(run).model_dump()),
+    }
+    return found | ({"ablation": file_digest(folder.ablation)} if folder.ablation.exists() else {})
+
+
+def _settings(run: Run) -> ThreadSettings:
+    return run.config.trace or ThreadSettings()
+
+
+def _execute(run: Run) -> list[str]:
+    run.close_engines()
+    try:
+        found = trace_report(run)
+    except DataError as error:
+        found = TraceReport(reason=str(error).removeprefix(f"{run.folder.root}/"))
+    write_atomically(run.folder.trace, found.model_dump_json(indent=2) + "\n")
+    return summary_lines(found)
+
+
+def trace_report(run: Run) -> TraceReport:
+    """Raises DataError where the run cannot be traced."""
+    from pipeline.trace_fidelity import measured_fidelity, missed
+    from pipeline.trace_moved import NOT_ADDITIVE, additive, behaviours_moved, told_of
+    from pipeline.tracing import opened_trace
+
+    opened = opened_trace(run)
+    residuals = missed(run, opened)
+    parts = additive(opened)
+    behaviours = behaviours_moved(run, opened, told_of(opened)) if parts else {}
+    taught, candidates = taught_answers(run, opened, _settings(run)) if parts and _settings(run).answers else ([], 0)
+    named = {part.pair for moved in [*behaviours.values(), *(one.moved for one in taught)] for part in listed(moved)}
+    return TraceReport(
+        no_parts=None if parts else NOT_ADDITIVE,
+        pairs=len(opened.recorded.head.pairs),
+        heldout=len(opened.heldout.keys),
+        behaviours={p.id: behaviours[p.id] for p in run.constitution.principles if p.id in behaviours},
+        without=tuple(_without(run, opened, residuals)),
+        fidelity=measured_fidelity(run, opened, residuals),
+        frontier=_frontier(run, opened),
+        candidates=candidates,
+        answers=tuple(taught),
+        shown=_shown(run, named),
+    )
+
+
+def _frontier(run: Run, opened: Opened) -> Frontier | None:
+    from pipeline.frontier import dial_frontier
+
+    axes = _settings(run).dial
+    return dial_frontier(run, opened, *two_axes(axes)) if axes else None
+
+
+def listed(moved: Moved) -> tuple[PairPart, ...]:
+    """The pairs that it names."""
+    return (*moved.raised, *moved.lowered)
+
+
+def _without(run: Run, opened: Opened, residuals: Missed) -> Iterator[Without]:
+    """The prediction for every principle left out; none where nothing would be left."""
+    from pipeline.tracing import edited_labels, weighted
+    from reports.trace.whatif import corrected, label_set, margins_after, predict
+
+    weights = {principle.id: principle.weight for principle in run.constitution.principles}
+    old = {key: opened.found.labels[key].p for key in opened.recorded.head.pairs}
+    for gone in weights:
+        left = {i: weight for i, weight in weights.items() if i != gone}
+        if not any(left.values()):
+            continue
+        labels = edited_labels(opened, weighted(run.constitution, left))
+        margins_J = margins_after(opened.played, opened.heldout, label_set(labels, opened.recorded.head.pairs))
+        margins_J = corrected(margins_J, residuals, {gone: 1.0})
+        changes = compare_labels(old, labels)
+        yield Without(
+            principle=gone,
+            corrected=gone in residuals.by_principle,
+            changed=changes.changed,
+            flipped=changes.flipped,
+            vanished=changes.vanished,
+            behaviours=tuple(predict(opened.heldout, margins_J, run.config.seed)),
+        )
+
+
+def taught_answers(run: Run, opened: Opened, settings: ThreadSettings) -> tuple[list[AnswerMoved], int]:
+    """The first answers to the held-out prompts whose log-probability a token rose most, and of how many."""
+    from pipeline.stage_behaviour import read_comparisons
+    from pipeline.trace_moved import answers_moved
+    from pipeline.tracing import answers_along
+    from pipeline.tracing_answers import as_single
+
+    rows = {row.prompt.key: row for row in reversed(read_comparisons(run)) if row.after.text}
+    chosen = sorted(rows)[: settings.candidates]
+    singles = [as_single(key, rows[key]) for key in chosen]
+    kept = opened.recorded.kept
+    tokens, ends = answers_along(run, opened, singles, [kept[0], kept[-1]])
+    gained = ends.found[-1].h_B - ends.found[0].h_B
+    ranked = sorted(
+        ((float(gained[at]) / rows[one.pair.key].after.tokens, one.pair.key) for at, one in enumerate(tokens.pairs)),
+        key=lambda found: (-found[0], found[1]),
+    )
+    most = [key for _, key in ranked[: settings.answers]]
+    if not most:
+        return [], len(ranked)
+    followed, seen = answers_along(run, opened, [as_single(key, rows[key]) for key in most], kept)
+    order = [one.pair.key for one in followed.pairs]
+    named = [f"log-probability of an answer to {rows[key].prompt.id} (nats)" for key in order]
+    found = dict(zip(order, answers_moved(opened, seen, named), strict=True))
+    return [
+        AnswerMoved(
+            conversation=rows[key].prompt.conversation,
+            text=rows[key].after.text,
+            tokens=rows[key].after.tokens,
+            moved=found[key],
+        )
+        for key in most
+    ], len(ranked)
+
+
+def _shown(run: Run, keys: set[str]) -> dict[str, TracedPair]:
+    labels = {label.pair_key: label.p for label in run.labels()}
+    found = {}
+    for pair in run.pairs():
+        p = labels.get(pair.key)
+        if pair.key in keys and p is not None:
+            a, b = pair.a.text, pair.b.text
+            preferred, other = (a, b) if p >= 0.5 else (b, a)
+            found[pair.key] = TracedPair(
+                conversation=pair.prompt.conversation, preferred=preferred, other=other, p=max(p, 1 - p)
+            )
+    return found
+
+
+def summary_lines(found: TraceReport) -> list[str]:
+    """What came out, for the terminal."""
+    if found.reason:
+        return [f"no trace: {found.reason}"]
+    lines = [f"{len(found.behaviours)} behaviours and {len(found.answers)} answers traced to {found.pairs} pairs"]
+    if found.no_parts:
+        lines.append(found.no_parts)
+    if found.frontier:
+        lines += frontier_lines(found.frontier)
+    for name, moved in found.behaviours.items():
+        first = moved.principles[0]
+        lines.append(
+            f"{name}: {moved.measured.estimate:+.3f} on held-out pairs, most by {first.principle} "
+            f"({first.contribution.estimate:+.3f}); the parts are off by {100 * moved.completeness_error:.1f} %"
+        )
+    return lines
+
+
+TRACE = Stage(
+    name="trace",
+    needs=("label", "train", "behaviour"),
+    inputs=_inputs,
+    outputs=lambda folder: [folder.trace],
+    execute=_execute,
+    preview=lambda run: [PREVIEW],
+)
