@@ -30,9 +30,17 @@ def _inputs(run: Run) -> dict[str, str]:
         "labels": file_digest(folder.labels),
         "training": file_digest(folder.training),
         "answers": file_digest(folder.comparisons),
+        "recording": _recording(run),
         "trace settings": digest("trace", **_settings(run).model_dump()),
     }
     return found | ({"ablation": file_digest(folder.ablation)} if folder.ablation.exists() else {})
+
+
+def _recording(run: Run) -> str:
+    """Its settings are no part of what determines the policy, so the training's digest does not have them."""
+    settings = run.config.train.trace
+    kept = settings.model_dump() if settings else None
+    return digest("recording", there=run.folder.recording.exists(), settings=kept)
 
 
 def _settings(run: Run) -> ThreadSettings:
