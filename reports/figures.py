@@ -84,7 +84,7 @@ def _forest_frame(axes: Axes, rows: Sequence[PrincipleRow], level: float) -> Non
         1.05, top, f"% [{100 * level:g} % interval]", transform=axes.get_yaxis_transform(), color=COLOURS["quiet"]
     )
     axes.text(1.72, top, "n", transform=axes.get_yaxis_transform(), ha="right", color=COLOURS["quiet"])
-    _calm(axes)
+    calm(axes)
     axes.set_yticks(range(len(rows)), [short(row.id) for row in rows], color=COLOURS["ink"])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -101,7 +101,7 @@ def training(rows: Sequence[Row]) -> str:
         axes = figure.add_axes((0.08 + 0.5 * index, 0.2, 0.4, 0.66))
         _line(axes, curve(rows, key), "accent", "trained on", width=1.0)
         _line(axes, curve(rows, f"heldout_{key}"), "second", "held out", marker="o")
-        _titled(axes, title)
+        titled(axes, title)
         axes.set_xlabel("step", color=COLOURS["quiet"])
         legend = axes.legend(frameon=False, loc="best", labelcolor=COLOURS["ink"])
         legend.set_zorder(1)
@@ -131,7 +131,7 @@ def margins(rows: Sequence[Row], constitution: Constitution) -> str:
         _line(axes, heldout, "second", "held out", marker="o")
         axes.set_ylim(min(values) - pad, max(values) + pad)
         n = last(rows, "principles", name, "n")
-        _titled(axes, short(name) if n is None else f"{short(name, 18)}, n = {n:.0f}")
+        titled(axes, short(name) if n is None else f"{short(name, 18)}, n = {n:.0f}")
         axes.tick_params(labelleft=column == 0, labelbottom=index + COLUMNS >= len(panels))
         axes.set_xlabel("step" if index + COLUMNS >= len(panels) else "", color=COLOURS["quiet"])
     return svg(figure, "margins", "Margin by step, one panel for each principle")
@@ -146,13 +146,15 @@ def _line(axes: Axes, points: Curve, colour: str, label: str, marker: str = "", 
         axes.plot(points.steps, points.values, marker=marker, lw=width, ms=4, color=COLOURS[colour], label=label)
 
 
-def _titled(axes: Axes, title: str) -> None:
+def titled(axes: Axes, title: str) -> None:
+    """A panel's title, and lines to read its height by."""
     axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
-    _calm(axes)
+    calm(axes)
     axes.grid(axis="y", color=COLOURS["rule"], linewidth=0.8)
 
 
-def _calm(axes: Axes) -> None:
+def calm(axes: Axes) -> None:
+    """Two quiet axes and no frame."""
     for name, spine in axes.spines.items():
         spine.set_visible(name in ("bottom", "left"))
         spine.set_color(COLOURS["rule"])

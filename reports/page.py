@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,12 +27,13 @@ from reports.conflict_figure import conflict_figure
 from reports.conflict_words import same_sentence, winner
 from reports.data import JudgedPair, ReportData
 from reports.matrix_figure import Matrix
+from reports.principle_section import principle_sections
 from reports.summary import HEADINGS, headline, principle_sentence
 from reports.trace.frontier_figure import frontier_figure
 from reports.trace.page import TraceSection, most, trace_section
 from reports.trace.records import TraceReport
 
-PAIRS_SHOWN = 24
+PAIRS_SHOWN = 60
 ANSWERS_SHOWN = 40
 COUPLES_BY_TOPIC = 10
 TEXT_SHOWN = 1500
@@ -68,10 +71,9 @@ class Group(NamedTuple):
 
 def render(data: ReportData) -> str:
     """The whole page. The same data give the same bytes."""
-    environment = page_environment()
+    environment, pairs = page_environment(), shown_pairs(data)
     return environment.get_template("report.html.j2").render(
         data=data,
-        **page_frame(),
         forest=_figure(figures.forest(data.behaviour)),
         training=_figure(figures.training(data.training)),
         margins=_figure(figures.margins(data.training, data.constitution)),
@@ -79,10 +81,13 @@ def render(data: ReportData) -> str:
         replaced=any(row.replaced is not None for row in data.conflicts.principles),
         couples_by_topic=COUPLES_BY_TOPIC,
         headline=headline(data.behaviour),
+        headings=HEADINGS,
+        principles=principle_sections(data, {judged.pair.key for judged in pairs}),
+        **script_frame(),
         ablation=ablation_section(data.ablation) if data.ablation else None,
         trace=drawn_trace(data.trace) if data.trace else None,
         groups=outcome_groups(data.behaviour),
-        pairs=shown_pairs(data),
+        pairs=pairs,
         answers=data.answers[:ANSWERS_SHOWN],
         better_than_chance=better_than_chance(data),
         config=json.dumps(data.config, indent=2, ensure_ascii=False, sort_keys=False),
@@ -154,8 +159,13 @@ def outcome_groups(table: BehaviourTable) -> list[Group]:
 
 
 def shown_pairs(data: ReportData) -> list[JudgedPair]:
-    """Those that two judges saw first, then the labelled ones, each in the order of the run."""
-    ranked = sorted(data.pairs, key=lambda judged: (not judged.second_votes, judged.label.p is None))
+    """Those that two judges saw first, then those that a principle decides, then the other labelled ones, each in the
+    order of the run."""
+    decisive = {row.pair for rows in data.deciding.values() for row in rows}
+    ranked = sorted(
+        data.pairs,
+        key=lambda judged: (not judged.second_votes, judged.pair.key not in decisive, judged.label.p is None),
+    )
     return ranked[:PAIRS_SHOWN]
 
 
@@ -218,6 +228,16 @@ def _finalize(value: object) -> object:
     return text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def script_frame() -> dict[str, str]:
+    """`page_frame` of a page with our script: the policy allows this very text, by its digest, and no other."""
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return page_frame() | {
+        "policy": f"{POLICY}; script-src 'sha256-{digest}'",
+        "script": Markup(script),  # noqa: S704 - our own file
+    }
+
+
 def page_frame() -> dict[str, str]:
     """What the head of every page needs: the content security policy and the style sheet."""
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
@@ -239,6 +259,7 @@ def page_environment() -> ImmutableSandboxedEnvironment:
         "percent": text.percent,
         "plural": text.plural,
         "duration": text.duration,
+        "picture": _figure,
         "clip": lambda value: text.shorten(value, TEXT_SHOWN),
         "verdict_on": verdict_on,
         "vote_words": vote_words,

@@ -146,6 +146,39 @@ def test_the_pages_lead_to_each_other(browser: Browser, run_folder: Path) -> Non
             assert page.url == (run_folder / other).as_uri()
 
 
+def test_search_leaves_the_pairs_that_have_every_word(browser: Browser, run_folder: Path) -> None:
+    with opened(browser, run_folder / PAGES[0]) as (page, _, said):
+        pairs, field = page.locator("#pairs details"), page.get_by_label("Search these pairs")
+        assert pairs.count() == 10
+        field.fill("HISTORY  1,")
+        wanted = ["subject 1," in (pair.text_content() or "") for pair in pairs.all()]
+        assert [pair.is_visible() for pair in pairs.all()] == wanted
+        assert 0 < sum(wanted) < 10
+        assert page.locator("#pairs [role=status]").inner_text() == f"{pairs.locator('visible=true').count()} of 10"
+        field.fill("nobody wrote this")
+        assert page.locator("#pairs [role=status]").inner_text() == "0 of 10"
+        field.fill("")
+        assert all(pair.is_visible() for pair in pairs.all())
+        assert said == []
+
+
+def test_without_script_there_is_no_search_and_every_pair(browser: Browser, run_folder: Path) -> None:
+    with opened(browser, run_folder / PAGES[0], script=False) as (page, _, _):
+        assert page.locator("input").count() == 0
+        assert all(pair.is_visible() for pair in page.locator("#pairs details").all())
+
+
+def test_a_principle_leads_to_the_pairs_that_it_decides(browser: Browser, run_folder: Path) -> None:
+    with opened(browser, run_folder / PAGES[0]) as (page, _, _):
+        page.locator("#glance a[href^='#principle-']").last.click()
+        assert page.locator(f"[id='{page.url.partition('#')[2]}'] h3").is_visible()
+        link = page.locator("article a[href^='#pair-']").first
+        shown = page.locator(f"[id='{(link.get_attribute('href') or '')[1:]}'] .pair")
+        assert not shown.is_visible()
+        link.click()
+        assert shown.is_visible()
+
+
 @pytest.mark.parametrize("script", [True, False])
 def test_hostile_text_is_only_text(browser: Browser, hostile: Path, script: bool) -> None:
     with opened(browser, hostile, script=script) as (page, requests, said):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import re
@@ -14,7 +16,7 @@ import yaml
 
 from pipeline.config import RunConfig
 from reports.data import ReportData
-from reports.page import ANSWERS_SHOWN, PAIRS_SHOWN, POLICY, TEXT_SHOWN, render
+from reports.page import ANSWERS_SHOWN, PAIRS_SHOWN, TEMPLATES, TEXT_SHOWN, render
 from reports.summary import headline, summary_lines
 from reports.text import interval_text, number, percent, visible
 from reports.twins import csv_text, json_safe, write_twins
@@ -31,6 +33,7 @@ NASTY = (
     "=HYPERLINK(1) {{ 7*7 }} {% raw %} ${x} %s",
     "&lt;b&gt; &#x3c;script&#x3e; \U0001f469\u200d\U0001f4bb",
 )
+SCRIPT = (TEMPLATES / "report.js").read_text(encoding="utf-8")
 VOID = {"meta", "br", "hr", "img", "input", "link", "path", "use", "rect", "line", "circle", "polygon"}
 
 
@@ -66,7 +69,7 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return "".join(text for where, text in self.texts if "style" not in where)
+        return "".join(text for where, text in self.texts if not {"style", "script"} & set(where))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,9 @@ def page(data: ReportData) -> Page:
 
 def test_nothing_that_others_wrote_becomes_markup(nasty_page: Page, page: Page) -> None:
     """The nasty page has no tag that the plain page has not (but for its notes), and no attribute that acts."""
-    forbidden = {"script", "iframe", "object", "embed", "link", "base", "form", "img", "foreignobject"}
+    assert [text for where, text in nasty_page.texts if where[-1:] == ("script",)] == [SCRIPT], "ours, and no other"
+    assert nasty_page.named("script") == [{}]
+    forbidden = {"iframe", "object", "embed", "link", "base", "form", "img", "foreignobject"}
     for tag, attributes in nasty_page.tags:
         assert tag not in forbidden
         for name, value in attributes.items():
@@ -120,7 +125,8 @@ def test_no_character_hides_or_turns_round(nasty_html: str) -> None:
 
 def test_the_page_loads_nothing(nasty_html: str, nasty_page: Page) -> None:
     policies = [m["content"] for m in nasty_page.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
-    assert policies == [POLICY] == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    assert policies == [f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"]
     for _, attributes in nasty_page.tags:
         assert "src" not in attributes
         assert "srcset" not in attributes
@@ -149,13 +155,13 @@ def test_the_page_is_semantic(page: Page) -> None:
     assert len(page.named("caption")) == len(page.named("table"))
     assert all(header.get("scope") in ("col", "row") for header in page.named("th"))
     assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in page.named("svg"))
-    assert len(page.named("svg")) == 4
+    assert len(page.named("svg")) == 4 + 4, "four of the run, one of each principle"
     assert page.named("a")[0]["class"] == "skip"
 
 
 def test_every_figure_has_a_caption_with_its_n_and_its_interval(data: ReportData) -> None:
     figures = re.findall(r"<figure>(.*?)</figure>", render(data), flags=re.DOTALL)
-    assert len(figures) == 4
+    assert len(figures) == 4 + 4, "four of the run, one of each principle"
     for figure in figures:
         caption = re.search(r"<figcaption>(.*?)</figcaption>", figure, flags=re.DOTALL)
         assert caption
@@ -171,7 +177,7 @@ def test_every_interval_says_its_n(data: ReportData) -> None:
         end = interval.split("</td>")[0]
         assert re.search(r'<span class="n">n&nbsp;=&nbsp;\d+</span>', end)
     sentences = [text for where, text in Page(html).texts if where[-1:] == ("li",) and "wins" in text]
-    assert len(sentences) == len(data.behaviour.principles)
+    assert len(sentences) == 2 * len(data.behaviour.principles), "by outcome, and principle by principle"
     assert all(re.search(r"\[[^\]]+\], n\s=\s\d+", sentence) for sentence in sentences)
 
 
