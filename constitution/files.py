@@ -84,14 +84,15 @@ def read_text(path: Path, max_bytes: int | None = None) -> str:
 
     Raises DataError if it is missing, a folder, unreadable or longer than `max_bytes`; ConfigError if it is not UTF-8.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         data = stream.read(-1 if max_bytes is None else max_bytes + 1)
     if max_bytes is not None and len(data) > max_bytes:
         raise DataError(f"{harmless(str(path))}: longer than {max_bytes // 1024} KiB, which no file of this kind needs")
-    return _decode(data, path)
+    return _decode(data, str(path))
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """The file as a stream of bytes. Raises DataError if it is missing, a folder or unreadable."""
     try:
         return path.open("rb")
     except FileNotFoundError:
@@ -103,13 +104,13 @@ def _opened(path: Path) -> BinaryIO:
         raise DataError(f"{harmless(str(path))}: cannot be read ({reason})") from error
 
 
-def _decode(data: bytes, path: Path, first_line: int = 1) -> str:
+def _decode(data: bytes, file: str, first_line: int = 1) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8").split("\n")
         message = f"not UTF-8 text (byte 0x{data[error.start]:02x}): save the file as UTF-8"
-        raise ConfigError([Problem(str(path), first_line + len(before) - 1, len(before[-1]) + 1, message)]) from None
+        raise ConfigError([Problem(file, first_line + len(before) - 1, len(before[-1]) + 1, message)]) from None
 
 
 class Numbered(NamedTuple, Generic[RecordT]):
@@ -152,21 +153,26 @@ def read_numbered(path: Path, record_type: type[RecordT]) -> list[Numbered[Recor
 
 
 def _numbered(path: Path, record_type: type[RecordT]) -> Iterator[Numbered[RecordT]]:
+    with opened(path) as stream:
+        yield from numbered_lines(stream, str(path), record_type)
+
+
+def numbered_lines(stream: Iterable[bytes], file: str, record_type: type[RecordT]) -> Iterator[Numbered[RecordT]]:
+    """The records in these lines, as `read_numbered`; `file` is their name in messages."""
     problems: list[Problem] = []
-    with _opened(path) as stream:
-        # Only "\n" ends a line: JSON text may hold U+2028 and other characters that str.splitlines() would split at.
-        for number, data in enumerate(stream, start=1):
-            line = _decode(data.removesuffix(b"\n"), path, number)
-            line = line.removeprefix("\ufeff") if number == 1 else line
-            if not line.strip():
-                continue
-            try:
-                record = record_type.model_validate_json(line)
-            except ValidationError as error:
-                problems += _line_problems(error, line, number, str(path), record_type)
-                continue
-            if not problems:
-                yield Numbered(number, line, record)
+    # Only "\n" ends a line: JSON text may hold U+2028 and other characters that str.splitlines() would split at.
+    for number, data in enumerate(stream, start=1):
+        line = _decode(data.removesuffix(b"\n"), file, number)
+        line = line.removeprefix("\ufeff") if number == 1 else line
+        if not line.strip():
+            continue
+        try:
+            record = record_type.model_validate_json(line)
+        except ValidationError as error:
+            problems += _line_problems(error, line, number, file, record_type)
+            continue
+        if not problems:
+            yield Numbered(number, line, record)
     if problems:
         raise ConfigError(problems)
 

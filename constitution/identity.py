@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +27,16 @@ def digest(kind: str, **fields: Canonical) -> str:
     """The 128-bit key (32 hex digits) of a record of this `kind` with these fields."""
     text = canonical_json({"kind": kind, "fields": fields})
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:KEY_HEX_DIGITS]
+
+
+def rows_digest(kind: str, field: str, rows: Iterable[Canonical]) -> str:
+    """`digest(kind, field=[*rows])`, with no more than one row in memory."""
+    head, tail = canonical_json({"kind": kind, "fields": {field: []}}).split("[]")
+    found = hashlib.sha256(f"{head}[".encode("ascii"))
+    for number, row in enumerate(rows):
+        found.update(f"{',' if number else ''}{canonical_json(row)}".encode("ascii"))
+    found.update(f"]{tail}".encode("ascii"))
+    return found.hexdigest()[:KEY_HEX_DIGITS]
 
 
 def file_digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Prompt files: JSON lines, one prompt each, loaded strictly; and the check that what is measured was not trained on.
+"""Prompts are read strictly, each once; and what is measured must not have been trained on.
 
 {"id": "tea-1", "prompt": "How do I make tea?", "tags": ["kitchen"]}
 """
@@ -9,14 +9,16 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from constitution.errors import ConfigError, DataError, Problem, harmless
-from constitution.files import Numbered, read_numbered
-from constitution.nodes import Mapping, Position, Tree
+from constitution.nodes import Mapping
+from constitution.store import SeenKeys
 from constitution.strict_json import parse_json_line
+from generate.prompt_files import Found, PromptSource
 from generate.records import Prompt
 
 NEAR = 0.9
@@ -25,44 +27,66 @@ NAMED = 10
 """Most overlaps that one message names."""
 
 
-def load_prompts(path: Path) -> list[Prompt]:
-    """The prompts of a JSON-lines file, in its order.
+def load_prompts(where: str | Path) -> list[Prompt]:
+    """All the prompts at once, in their order. Raises as `check_prompts` does."""
+    source = PromptSource(where)
+    check_prompts(source)
+    return list(source)
+
+
+def check_prompts(source: PromptSource) -> int:
+    """How many prompts there are. Keeps none of them.
 
     Raises ConfigError with every fault at its line and column, ids and conversations that occur twice included;
-    DataError if the file is missing, unreadable or holds no prompt.
+    DataError if a file is missing, unreadable or there is no prompt.
     """
-    found = read_numbered(path, Prompt)
-    if not found:
+    count, problems, twice = 0, list[Problem](), list[str]()
+    with closing(SeenKeys()) as seen:
+        for found in source.found():
+            count += 1
+            if found.text is not None:
+                problems += parse_json_line(found.text, found.file, found.line).problems
+            names = _names(found)
+            fresh = seen.add(names)
+            twice += [name for name in names if name not in fresh]
+    if not count:
         example = '{"id": "tea-1", "prompt": "How do I make tea?"}'
-        raise DataError(f"{harmless(str(path))}: no prompts; expected lines such as {example}")
-    trees = [parse_json_line(numbered.text, str(path), numbered.line) for numbered in found]
-    problems = [problem for tree in trees for problem in tree.problems]
-    problems += _repeated(found, trees, "id", lambda prompt: prompt.id)
-    problems += _repeated(found, trees, "prompt", lambda prompt: prompt.key)
+        raise DataError(f"{harmless(source.where)}: no prompts; expected lines such as {example}")
+    if twice:
+        problems += _repeated(source, set(twice))
     if problems:
-        raise ConfigError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-    return [numbered.record for numbered in found]
+        raise ConfigError(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
+    return count
 
 
-def _repeated(
-    found: list[Numbered[Prompt]], trees: list[Tree], field: str, identity: Callable[[Prompt], str]
-) -> list[Problem]:
-    """Prompts whose id or conversation an earlier line has already."""
-    first: dict[str, Numbered[Prompt]] = {}
+def _names(found: Found) -> list[str]:
+    """What must be a prompt's own: its id, its conversation."""
+    return [f"id {found.prompt.id}", f"prompt {found.prompt.key}"]
+
+
+def _repeated(source: PromptSource, twice: set[str]) -> list[Problem]:
+    """Prompts whose id or conversation an earlier line has already; the source is read again to say where."""
+    first: dict[str, Found] = {}
     problems: list[Problem] = []
-    for numbered, tree in zip(found, trees, strict=True):
-        earlier = first.setdefault(identity(numbered.record), numbered)
-        if earlier is not numbered:
-            what = f"the id `{numbered.record.id}`" if field == "id" else "the same conversation"
-            problems.append(tree.problem(_at(tree, field), f"{what} is already on line {earlier.line}"))
+    for found in source.found():
+        for name in twice.intersection(_names(found)):
+            earlier = first.setdefault(name, found)
+            if earlier is not found:
+                field = name.partition(" ")[0]
+                what = f"the id `{found.prompt.id}`" if field == "id" else "the same conversation"
+                where = f"on line {earlier.line}" + ("" if earlier.file == found.file else f" of {earlier.file}")
+                problems.append(_problem(found, field, f"{what} is already {where}"))
     return problems
 
 
-def _at(tree: Tree, field: str) -> Position:
-    """Where a field's value begins; a conversation may be spelled `messages`."""
+def _problem(found: Found, field: str, message: str) -> Problem:
+    """At the field's value; a conversation may be spelled `messages`. Rows of Parquet have no columns of text."""
+    if found.text is None:
+        return Problem(found.file, found.line, 1, message)
+    tree = parse_json_line(found.text, found.file, found.line)
     assert isinstance(tree.root, Mapping)
     entry = tree.root.entries.get(field) or tree.root.entries["messages"]
-    return entry.node.at
+    return tree.problem(entry.node.at, message)
 
 
 class Overlap(NamedTuple):
@@ -77,7 +101,7 @@ class Overlap(NamedTuple):
         return f"held-out `{self.heldout}` {how} training prompt `{self.train}`"
 
 
-def check_disjoint(train: Sequence[Prompt], heldout: Sequence[Prompt]) -> None:
+def check_disjoint(train: Iterable[Prompt], heldout: Sequence[Prompt]) -> None:
     """Raise DataError if held-out prompts are training prompts but for case, spaces and punctuation, or nearly so."""
     overlaps = find_overlaps(train, heldout)
     if overlaps:
@@ -86,25 +110,27 @@ def check_disjoint(train: Sequence[Prompt], heldout: Sequence[Prompt]) -> None:
         raise DataError(f"behaviour must be measured on prompts that were not trained on: {named}{more}")
 
 
-def find_overlaps(train: Sequence[Prompt], heldout: Sequence[Prompt]) -> list[Overlap]:
+def find_overlaps(train: Iterable[Prompt], heldout: Sequence[Prompt]) -> list[Overlap]:
     """For each held-out prompt the most similar training prompt, where that is at least NEAR.
 
-    Sets with a Jaccard similarity of t or more share one of the |x| - ceil(t |x|) + 1 rarest words of either (prefix
-    filtering, Chaudhuri et al. 2006), so only prompts that do are compared.
+    Sets with a Jaccard similarity of t or more share one of the |x| - ceil(t |x|) + 1 first words of either, in any
+    order of all words (prefix filtering, Chaudhuri et al. 2006), so only prompts that do are compared. The order is
+    from the rarest held-out word on; the held-out prompts are kept, the training prompts pass by.
     """
-    normal = {prompt.id: normalise(prompt) for prompt in train}
+    normal = {prompt.id: normalise(prompt) for prompt in heldout}
     frequency = Counter(word for words in normal.values() for word in set(words))
     by_word: dict[str, list[str]] = defaultdict(list)
     for name, words in normal.items():
         for word in _rarest(words, frequency):
             by_word[word].append(name)
-    overlaps: list[Overlap] = []
-    for prompt in heldout:
+    best: dict[str, Overlap] = {}
+    for prompt in train:
         words = normalise(prompt)
-        candidates = dict.fromkeys(name for word in _rarest(words, frequency) for name in by_word.get(word, ()))
-        scored = [Overlap(prompt.id, name, similarity(words, normal[name])) for name in candidates]
-        overlaps += sorted((o for o in scored if o.similarity >= NEAR), key=lambda o: -o.similarity)[:1]
-    return overlaps
+        for name in {name for word in _rarest(words, frequency) for name in by_word.get(word, ())}:
+            near = similarity(normal[name], words)
+            if near >= NEAR and (name not in best or near > best[name].similarity):
+                best[name] = Overlap(name, prompt.id, near)
+    return [best[prompt.id] for prompt in heldout if prompt.id in best]
 
 
 def normalise(prompt: Prompt) -> tuple[str, ...]:

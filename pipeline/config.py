@@ -17,7 +17,7 @@ from train.settings import TrainSettings
 
 
 class PromptFiles(Record):
-    """JSON-lines files of prompts, disjoint."""
+    """Prompts, disjoint: files of JSON lines or Parquet, folders of such files, or fsspec URLs of either."""
 
     train: str | None = Field(default=None, min_length=1)
     """Prompts to generate, judge and train on; left out with `pairs`, which bring their own."""

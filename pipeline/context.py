@@ -17,7 +17,8 @@ from constitution.store import Store
 from generate.engine import Engine, ModelRef, Sampling
 from generate.models import resolve_model
 from generate.open import open_engine
-from generate.prompts import check_disjoint, load_prompts
+from generate.prompt_files import PromptSource, located
+from generate.prompts import check_disjoint, check_prompts, load_prompts
 from generate.records import Pair, Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
 from generate.served import served_model
@@ -54,6 +55,8 @@ class Run:
     """Put failed votes to the judge again, also those that would fail alike."""
     measure: bool = False
     """A dry run that may ask a few votes, to time the judge."""
+    train_count: int = 0
+    """How many `train_prompts` there are, once they have been checked."""
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
     _scorers: dict[tuple[str, str], RewardModel] = field(default_factory=dict)
@@ -66,10 +69,11 @@ class Run:
         return written.constitution
 
     @cached_property
-    def train_prompts(self) -> list[Prompt]:
-        """Prompts to generate and train on, checked to be disjoint from the held-out ones."""
+    def train_prompts(self) -> PromptSource:
+        """Prompts to generate and train on, checked to be disjoint from the held-out ones; read anew when iterated."""
         assert self.config.prompts.train is not None, "with imported pairs there are no training prompts"
-        prompts = load_prompts(self.base / self.config.prompts.train)
+        prompts = PromptSource(located(self.base, self.config.prompts.train))
+        self.train_count = check_prompts(prompts)
         check_disjoint(prompts, self.heldout_prompts)
         return prompts
 
@@ -92,7 +96,7 @@ class Run:
     @cached_property
     def heldout_prompts(self) -> list[Prompt]:
         """Prompts that only behaviour is measured on."""
-        return load_prompts(self.base / self.config.prompts.heldout)
+        return load_prompts(located(self.base, self.config.prompts.heldout))
 
     def pairs(self) -> RecordFile[Pair]:
         """The run's pairs, read from their file one at a time as often as they are iterated."""

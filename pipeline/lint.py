@@ -9,6 +9,7 @@ from typing import NamedTuple
 from constitution.extend import Written
 from constitution.files import RecordFile
 from constitution.wording import listed, plural
+from generate.prompt_files import located
 from generate.prompts import load_prompts
 from judge.lint.demands import two_demands
 from judge.lint.finding import Finding
@@ -76,12 +77,12 @@ def _of_run(written: Written, run: Run) -> Linted:
 
 def _prompts(run: Run) -> Iterator[Prompts]:
     if run.config.prompts.train is not None:
-        train = load_prompts(run.base / run.config.prompts.train)
+        train = load_prompts(located(run.base, run.config.prompts.train))
         yield Prompts(run.config.prompts.train, [prompt.tags for prompt in train], NEVER_JUDGED)
     else:
         tags = {pair.prompt.key: pair.prompt.tags for pair in run.imported_pairs}
         yield Prompts(str(run.config.pairs), list(tags.values()), NEVER_JUDGED)
-    heldout = load_prompts(run.base / run.config.prompts.heldout)
+    heldout = load_prompts(located(run.base, run.config.prompts.heldout))
     yield Prompts(run.config.prompts.heldout, [prompt.tags for prompt in heldout], NEVER_MEASURED)
 
 

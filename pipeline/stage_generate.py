@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from constitution.errors import DataError
 from constitution.files import write_atomically, write_records
-from constitution.identity import digest
+from constitution.identity import digest, rows_digest
 from generate.pairs import PairCounts, count_pairs, pair_up
 from generate.records import Pair, Prompt
 from generate.sampling import SamplePlan, SampleSet, count_missing, sample_missing, stored_answers
@@ -17,9 +17,9 @@ from pipeline.imported import imported_inputs, imported_preview, take_imported
 from pipeline.stage import Stage
 
 
-def prompts_digest(prompts: list[Prompt]) -> str:
+def prompts_digest(prompts: Iterable[Prompt]) -> str:
     """Identity of a prompt file's content: conversations, ids and tags, in order."""
-    return digest("prompts", prompts=[[p.key, p.id, list(p.tags)] for p in prompts])
+    return rows_digest("prompts", "prompts", ([p.key, p.id, list(p.tags)] for p in prompts))
 
 
 def _plan(run: Run) -> SamplePlan:
@@ -47,7 +47,7 @@ def _execute(run: Run) -> list[str]:
     with run.sample_store() as store:
         missing = count_missing(prompts, plan, store)
         run.console.say(
-            f"  {len(prompts)} prompts x {plan.samples} answers: {missing} prompts to sample, the rest is stored"
+            f"  {run.train_count} prompts x {plan.samples} answers: {missing} prompts to sample, the rest is stored"
         )
         what = "sampling answers (prompts)"
         sample_missing(prompts, plan, store, sampler(run, run.reference, plan), run.console.tick, what)
@@ -86,7 +86,7 @@ def _preview(run: Run) -> list[str]:
         missing = count_missing(prompts, plan, store)
     limit = plan.sampling.max_new_tokens
     return [
-        f"{missing} of {len(prompts)} prompts x {plan.samples} answers to sample, "
+        f"{missing} of {run.train_count} prompts x {plan.samples} answers to sample, "
         f"at most {missing * plan.samples * limit} tokens"
     ]
 
