@@ -1,4 +1,4 @@
-"""`preceptor trace RUN.yaml --principle ID | --pair KEY | --behaviour ID | --response FILE`: from a principle to what
+"""`preceptor trace RUN.yaml [--principle ID | --pair KEY | --behaviour ID | --response FILE]`: from a principle to what
 moved, from a label to its votes, from a behaviour or an answer to the principles and pairs that moved it.
 
 Each thread is a function that reads what the run's stages left and returns a record and its lines: see `THREADS`.
@@ -52,20 +52,17 @@ def trace_command(
     settings: Settings = None,
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
 ) -> None:
-    """Follow a principle to what moved, a pair to its label, a behaviour or an answer to who moved it."""
-    run_trace(
-        run_file,
-        {
-            "principle": principle,
-            "pair": pair,
-            "behaviour": behaviour,
-            "response": None if response is None else str(response),
-        },
-        {"name": name, "judge": judge},
-        settings or [],
-        runs,
-        json_file,
-    )
+    """Follow a principle to what moved, a pair to its label, a behaviour or an answer to who moved it. With none of
+    them named, all that the report traces: stage `trace`."""
+    answer = None if response is None else str(response)
+    asked = {"principle": principle, "pair": pair, "behaviour": behaviour, "response": answer}
+    flags = {"name": name, "judge": judge}
+    if json_file is None and not any(asked.values()):
+        from pipeline.run import run_pipeline
+
+        run_pipeline(("trace",), run_file, flags, settings or [], runs)
+        return
+    run_trace(run_file, asked, flags, settings or [], runs, json_file)
 
 
 def run_trace(

@@ -100,8 +100,9 @@ def test_the_conflict_map_and_the_dial(labelled: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_followed_is_said_in_one_sentence(labelled: Path, tmp_path: Path) -> None:
     assert "give exactly one of --principle, --pair, --behaviour, --response; 0 were given" in refused(
-        "trace", "run.yaml", cwd=labelled
+        "trace", "run.yaml", "--json", "out.json", cwd=labelled
     )
+    assert "which `train` makes" in refused("trace", "run.yaml", cwd=labelled)
     both = refused("trace", "run.yaml", "--pair", "a", "--principle", "p0", cwd=labelled)
     assert "2 were given" in both
     assert "`p9`: the constitution has: p0, p1" in refused("trace", "run.yaml", "--principle", "p9", cwd=labelled)
