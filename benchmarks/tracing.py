@@ -100,8 +100,8 @@ def measure(run: Run, opened: Opened, cost: list[Repetition], simulations: int) 
 
 
 def enough(found: Fidelity | None) -> Fidelity:
-    """Ends the benchmark where there were too few label sets."""
-    if found is None:
+    """Ends the benchmark where there were too few label sets, or none that changed anything."""
+    if found is None or found.size_error is None:
         raise SystemExit("too few label sets for a rank correlation: give more with --subsets")
     return found
 
@@ -129,6 +129,7 @@ def lines(found: Measured, principles: Sequence[str]) -> list[str]:
 
 def summary(found: Measured) -> dict[str, float]:
     """The last line's object."""
+    assert found.alone.size_error is not None
     return {
         "lds_whatif": round(found.alone.lds, 3),
         "lds_whatif_with_loo": round(found.with_loo.lds, 3),

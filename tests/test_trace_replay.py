@@ -11,7 +11,7 @@ from torch import Tensor
 
 from constitution.progress import silent
 from constitution.store import Store
-from reports.trace.fidelity import fidelity
+from reports.trace.fidelity import fidelity, words
 from reports.trace.influence import Way, influence, update_shares
 from reports.trace.replay import Recording, Rules, recording, replay
 from reports.trace.whatif import label_set
@@ -184,3 +184,7 @@ def test_fidelity_of_known_tables() -> None:
     assert reversed_
     assert reversed_.lds == pytest.approx(-1)
     assert fidelity(real[:3], real[:3], now) is None
+    still = fidelity(real, real * 0 + now, now)
+    assert still
+    assert still.size_error is None
+    assert "no size error, since nothing changed" in words(still)

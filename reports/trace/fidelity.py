@@ -30,8 +30,8 @@ class Fidelity(Record):
     """Lower end of its 95 % percentile bootstrap interval over label sets."""
     high: float
     """Upper end."""
-    size_error: float
-    """Mean error over mean effect."""
+    size_error: float | None
+    """Mean error over mean effect; None where no retraining changed anything."""
     sets: int
     """Label sets."""
     behaviours: int
@@ -49,12 +49,13 @@ def fidelity(predicted_M_F: Table, retrained_M_F: Table, real_F: Table, seed: in
     resampled = [float(np.mean(_ranks(predicted_M_F[draw], retrained_M_F[draw]))) for draw in draws]
     low, high = np.nanquantile(resampled, [0.025, 0.975])
     each = _ranks(predicted_M_F, retrained_M_F)
-    effect = np.abs(retrained_M_F - real_F).mean()
+    effect = float(np.abs(retrained_M_F - real_F).mean())
+    error = float(np.abs(predicted_M_F - retrained_M_F).mean())
     return Fidelity(
         lds=float(np.mean(each)),
         low=float(low),
         high=float(high),
-        size_error=float(np.abs(predicted_M_F - retrained_M_F).mean() / effect),
+        size_error=error / effect if effect > 0 else None,
         sets=count,
         behaviours=behaviours,
         by_behaviour=tuple(each),
@@ -78,7 +79,8 @@ def words(found: Fidelity | None) -> str:
     """`LDS 0.95 [0.91, 0.97], size error 0.34, 32 retrained label sets, 8 behaviours`."""
     if found is None:
         return f"not measured for this run: fewer than {FEWEST} retrained label sets (`preceptor ablate --subsets`)"
+    size = "no size error, since nothing changed" if found.size_error is None else f"size error {found.size_error:.2f}"
     return (
-        f"LDS {found.lds:.3f} [{found.low:.3f}, {found.high:.3f}], size error {found.size_error:.2f}, "
+        f"LDS {found.lds:.3f} [{found.low:.3f}, {found.high:.3f}], {size}, "
         f"{found.sets} retrained label sets, {found.behaviours} behaviours"
     )
