@@ -13,6 +13,7 @@ import typer
 
 from constitution.errors import PreceptorError, disk_trouble
 from pipeline.command_ablate import ablate_command
+from pipeline.command_chat import chat_command
 from pipeline.command_compare import compare_command
 from pipeline.command_conflicts import conflicts_command
 from pipeline.command_constitution import constitution_app
@@ -52,6 +53,10 @@ RetryFailed = Annotated[
 Measure = Annotated[
     bool, typer.Option("--measure", help="With --dry-run: ask the judge a few of the votes, to time it; they are kept.")
 ]
+Track = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--track", metavar="trackio|wandb|tensorboard", help="Also send the training's metrics there."),
+]
 
 
 Executor = Annotated[
@@ -75,9 +80,13 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
         retry_failed: RetryFailed = False,
         measure: Measure = False,
         executor: Executor = None,
+        track: Track = None,
     ) -> None:
         from pipeline.load import executor_settings
         from pipeline.run import run_pipeline
+        from pipeline.tracking import check_tracker
+
+        check_tracker(track, command_name)
 
         flags = {"name": name, "judge": judge, "seed": seed}
         chosen = executor_settings(executor) + (settings or [])
@@ -95,6 +104,7 @@ def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: s
                 accept=accept_judge or [],
                 retry_failed=retry_failed,
                 measure=measure,
+                track=track,
             )
 
     app.command(name=command_name, help=help_text)(command)
@@ -121,6 +131,7 @@ _stage_command("report", "Write the report from what the other stages left.")
 app.command("import")(import_command)
 app.command("export")(export_command)
 app.command("trace")(trace_command)
+app.command("chat")(chat_command)
 app.command("compare")(compare_command)
 app.command("conflicts")(conflicts_command)
 app.command("ablate")(ablate_command)

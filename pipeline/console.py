@@ -8,12 +8,15 @@ from __future__ import annotations
 import sys
 import time
 import unicodedata
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 from constitution.progress import Tick
@@ -41,7 +44,7 @@ class Console:
 
     def __init__(self) -> None:
         self._rich = RichConsole(highlight=False, soft_wrap=True)
-        self._live = self._rich.is_terminal
+        self.live = self._rich.is_terminal
         self._bars: Progress | None = None
         self._task: TaskID | None = None
         self._what = ""
@@ -53,6 +56,14 @@ class Console:
         """One line or more of plain text."""
         self._rich.print(Text(printable(text)))
 
+    def columns(self, titles: Sequence[str], texts: Sequence[str]) -> None:
+        """Texts beside each other, each under its title."""
+        table = Table(box=SIMPLE_HEAD, expand=True, show_edge=False)
+        for title in titles:
+            table.add_column(Text(printable(title)), ratio=1)
+        table.add_row(*(Text(printable(text)) for text in texts))
+        self._rich.print(table)
+
     def heading(self, text: str) -> None:
         """A stage's line."""
         self._rich.print(Text(printable(text), style="bold"))
@@ -61,7 +72,7 @@ class Console:
         """Show how far the work is; the estimate of what remains comes from this run's own rate."""
         if tick.what != self._what:
             self._begin(tick)
-        if self._live:
+        if self.live:
             self._show_bar(tick)
         else:
             self._show_line(tick)
@@ -72,7 +83,7 @@ class Console:
         self._end()
         self._what, self._started, self._first_done = tick.what, time.monotonic(), tick.done
         self._last_line = self._started
-        if self._live:
+        if self.live:
             columns = (
                 "  {task.description}",
                 BarColumn(),

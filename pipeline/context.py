@@ -57,6 +57,8 @@ class Run:
     """A dry run that may ask a few votes, to time the judge."""
     train_count: int = 0
     """How many `train_prompts` there are, once they have been checked."""
+    track: str | None = None
+    """The experiment tracker that the training's metrics are also sent to (pipeline/tracking.py)."""
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
     _scorers: dict[tuple[str, str], RewardModel] = field(default_factory=dict)

@@ -28,6 +28,7 @@ def opened_run(
     accept: Sequence[str] = (),
     retry_failed: bool = False,
     measure: bool = False,
+    track: str | None = None,
 ) -> Iterator[Run]:
     """The run of this run file and these flags. A dry one makes no folder and holds no lock, unless it may `measure`.
 
@@ -45,7 +46,15 @@ def opened_run(
     folder.create()
     with Console() as console, folder.locked():
         run = Run(
-            config, base, folder, console, dry=dry, accept=tuple(accept), retry_failed=retry_failed, measure=measure
+            config,
+            base,
+            folder,
+            console,
+            dry=dry,
+            accept=tuple(accept),
+            retry_failed=retry_failed,
+            measure=measure,
+            track=track,
         )
         try:
             with damage_set_aside(folder.root):

@@ -18,6 +18,7 @@ from pipeline.stage_report import REPORT
 from pipeline.stage_second_opinion import SECOND_OPINION
 from pipeline.stage_trace import TRACE
 from pipeline.stage_train import TRAIN
+from pipeline.tracking import send_missing
 
 STAGES: dict[str, Stage] = {
     stage.name: stage for stage in (GENERATE, JUDGE, AUDIT, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, TRACE, REPORT)
@@ -35,14 +36,15 @@ def run_pipeline(
     accept: Sequence[str] = (),
     retry_failed: bool = False,
     measure: bool = False,
+    track: str | None = None,
 ) -> None:
     """Run the named stages (all when None), or say what they would do. The same call again goes on where it stopped.
 
     A dry run that may `measure` asks the judge a few of the missing votes, and keeps them. `retry_failed` puts
-    every failed vote to the judge again, also those that would fail alike.
+    every failed vote to the judge again, also those that would fail alike. `track` names one of TRACKERS.
     """
     with opened_run(
-        path, flags, settings, runs, dry_run, accept=accept, retry_failed=retry_failed, measure=measure
+        path, flags, settings, runs, dry_run, accept=accept, retry_failed=retry_failed, measure=measure, track=track
     ) as run:
         chosen = [STAGES[name] for name in names or _default_stages(run.config)]
         if dry_run:
@@ -51,8 +53,10 @@ def run_pipeline(
         if len(chosen) == 1:
             check_needs(chosen[0], run, STAGES)
         note_settings(run)
-        worked = [run_stage(stage, run) for stage in chosen]
-        if not any(worked):
+        worked = {stage.name: run_stage(stage, run) for stage in chosen}
+        if track and worked.get("train") is False:
+            send_missing(run, TRAIN.inputs(run))
+        if not any(worked.values()):
             run.console.say("Nothing was recomputed: every stage's inputs are what they were.")
 
 

@@ -18,6 +18,7 @@ from pipeline.imported import OFF_POLICY
 from pipeline.singles import read_singles, single_inputs, unused_singles
 from pipeline.stage import Stage
 from pipeline.stage_audit import require_passed
+from pipeline.tracking import tracked
 from train.records import TrainPair
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ def _execute(run: Run) -> list[str]:
 
     require_passed(run)
     run.close_engines()
-    team.send(CALL)
-    summary = train_policy(run, run.folder.references, run.console.tick)
+    with tracked(run, _inputs(run), run.console.tick) as progress:
+        team.send(CALL)
+        summary = train_policy(run, run.folder.references, progress)
     if run.config.pairs:
         unused = unused_singles(run)
         warnings = (*summary.warnings, OFF_POLICY, *([unused] if unused else []))
