@@ -22,6 +22,7 @@ from pipeline.resolved import resolved, versions
 from pipeline.stage import Stage
 from pipeline.stage_audit import read_card
 from pipeline.stage_behaviour import answers_by_prompt, read_comparisons
+from pipeline.stage_generate import prompts_digest
 from pipeline.stage_judge import read_account
 from reports.conflicts import conflict_map
 from reports.data import JudgeCard, Provenance, ReportData, SecondOpinion, StageTime
@@ -96,12 +97,17 @@ def _json(value: dict[str, object]) -> dict[str, Any]:
 
 def _provenance(run: Run) -> Provenance:
     stamps = [stamp for name in WORKING_STAGES if (stamp := run.folder.stamp(name)) is not None]
+    account = read_account(run)
     return Provenance(
         model=run.reference,
         judge=run.config.judge,
         judge_kind=run.config.judges[run.config.judge].kind,
         judge_digest=run.judge(run.config.judge).digest,
         seed=run.config.seed,
+        data={"pairs": file_digest(run.folder.pairs), "held-out prompts": prompts_digest(run.heldout_prompts)},
+        votes=sum(account["states"].values()),
+        tokens_in=account["count"].get("all_tokens_in"),
+        tokens_out=account["count"].get("all_tokens_out"),
         versions=versions(),
         stages=tuple(StageTime(stage=s.stage, seconds=s.seconds, peak_mib=s.peak_mib) for s in stamps),
         started=min(stamp.started for stamp in stamps),

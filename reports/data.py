@@ -44,6 +44,14 @@ class Provenance(Record):
     """Digest of the judge: kind, model with revision, template, read-out."""
     seed: int
     """The run's seed."""
+    data: dict[str, str] = Field(default_factory=dict)
+    """What was read -> its digest."""
+    votes: int | None = None
+    """Votes on the run's pairs, those taken from the store included; None where an older version counted them."""
+    tokens_in: int | None = None
+    """Prompt tokens of these votes."""
+    tokens_out: int | None = None
+    """Tokens generated for them."""
     versions: dict[str, str]
     """Package -> version."""
     stages: tuple[StageTime, ...]

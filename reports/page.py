@@ -72,6 +72,7 @@ class Group(NamedTuple):
 def render(data: ReportData) -> str:
     """The whole page. The same data give the same bytes."""
     environment, pairs = page_environment(), shown_pairs(data)
+    steps = [int(str(row.get("steps", 1))) for row in data.training]
     return environment.get_template("report.html.j2").render(
         data=data,
         forest=_figure(figures.forest(data.behaviour)),
@@ -82,6 +83,8 @@ def render(data: ReportData) -> str:
         couples_by_topic=COUPLES_BY_TOPIC,
         headline=headline(data.behaviour),
         headings=HEADINGS,
+        steps=sum(steps),
+        steps_a_point=max(steps, default=0),
         principles=principle_sections(data, {judged.pair.key for judged in pairs}),
         **script_frame(),
         ablation=ablation_section(data.ablation) if data.ablation else None,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page
 
-COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 """axe-core's tags: WCAG 2.0 to 2.2, levels A and AA, and what axe recommends besides."""
 DESK, PHONE, PAPER = 1280, 360, 718
@@ -26,13 +24,6 @@ class Opened(NamedTuple):
     page: Page
     requests: list[str]
     said: list[str]
-
-
-def find_browser(playwright: Playwright) -> str | None:
-    """The path of a Chromium on this machine: the system's, else playwright's own; None if there is neither."""
-    found = [path for command in COMMANDS if (path := shutil.which(command))]
-    own = playwright.chromium.executable_path
-    return found[0] if found else own if Path(own).exists() else None
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def browser() -> Iterator[Browser]:
     and other modules' tests start loops of their own."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browsing import find_browser
+    from benchmarks.opening import find_browser
 
     with sync_playwright() as playwright:
         path = find_browser(playwright)

@@ -109,6 +109,7 @@ def test_it_prints_whole(browser: Browser, run_folder: Path, name: str) -> None:
     with opened(browser, run_folder / name, width=PAPER) as (page, _, _):
         page.emulate_media(media="print")
         assert cut_off(page) == []
+        assert all(table.is_visible() for table in page.locator("details.figures table").all())
         assert page.pdf(format="A4").startswith(b"%PDF-")
 
 
