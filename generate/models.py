@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from constitution.errors import ModelError
-from generate.bundled import resolve_bundled
+from generate.bundled import HUB_IDS, resolve_bundled
 from generate.cache import content_digest
 from generate.engine import ModelRef
 from generate.quiet import first_line
@@ -46,6 +46,13 @@ def resolve_model(name: str, revision: str | None = None) -> ModelRef:
     if is_folder:
         return _resolve_folder(name)
     return _resolve_hub(name, revision)
+
+
+def hub_id(name: str) -> str | None:
+    """What the model is called on the Hugging Face hub; None for a folder, which is not there."""
+    if name.startswith("bundled:"):
+        return HUB_IDS.get(name.removeprefix("bundled:"))
+    return name if HUB_ID.fullmatch(name) and not os.path.isdir(name) else None
 
 
 def _resolve_folder(name: str) -> ModelRef:

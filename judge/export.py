@@ -8,7 +8,7 @@ chosen is better (at least 0.5), `principles`, `weights` and `principle_p` the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,32 @@ def _answer(response: Response) -> list[dict[str, str]]:
 
 
 def write_preferences(path: Path, labelled: Iterable[tuple[Pair, Label]]) -> None:
-    """Write the pairs that have a label as Parquet, with explicit column types, atomically, some rows at a time."""
+    """Write the pairs that have a label as Parquet."""
     import pyarrow as pa
-    from pyarrow import parquet
 
-    messages = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    messages = message_list()
     numbers, texts = pa.list_(pa.float64()), pa.list_(pa.string())
     columns = {"prompt": messages, "chosen": messages, "rejected": messages, "p": pa.float64()}
     columns |= {"principles": texts, "weights": numbers, "principle_p": numbers}
     columns |= dict.fromkeys(("pair_key", "prompt_id", "constitution", "judge"), pa.string())
-    schema = pa.schema(list(columns.items()))
+    write_parquet(path, columns, (preference_row(pair, label) for pair, label in labelled if label.p is not None))
+
+
+def message_list() -> Any:
+    """The Parquet type of a conversation."""
+    import pyarrow as pa
+
+    return pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+
+def write_parquet(path: Path, columns: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows with explicit column types, atomically, some rows at a time; returns how many there were."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema, count = pa.schema(list(columns.items())), 0
     with replacing(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
-        rows = (preference_row(pair, label) for pair, label in labelled if label.p is not None)
         for chunk in batched(rows, ROWS_AT_ONCE):
             writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
+            count += len(chunk)
+    return count

@@ -1,40 +1,54 @@
-"""`preceptor export RUN.yaml --format annotated-pairs --out FILE`: a run's pairs, votes and labels for other tools."""
+"""`preceptor export RUN.yaml --format FORMAT --out FILE|FOLDER|hub:ID`: a run's pairs, votes and labels, or its model,
+for other tools."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Literal, Optional
 
 import typer
 
 from constitution.errors import DataError
 
-FORMATS = ("annotated-pairs",)
+if TYPE_CHECKING:
+    from pipeline.context import Run
+
+FORMATS = ("annotated-pairs", "trl", "datasets", "model")
 
 
 def export_command(
     run_file: Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write.", show_default=False)],
-    format_name: Annotated[str, typer.Option("--format", help="annotated-pairs.")] = "annotated-pairs",
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            metavar="WHERE",
+            help="A file for annotated-pairs, else a folder, or hub:OWNER/NAME with the key in HF_TOKEN.",
+            show_default=False,
+        ),
+    ],
+    format_name: Annotated[
+        str, typer.Option("--format", help="annotated-pairs, trl, datasets or model.")
+    ] = "annotated-pairs",
+    license_name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--license", metavar="ID", help="The data's licence, for its card: yours to choose."),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Make a new hub repository public; else private.")] = False,
     name: Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")] = None,  # noqa: UP045
+    judge: Annotated[
+        str | None, typer.Option(help="The judge that the run was labelled by, if a flag said it.")
+    ] = None,
+    settings: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="KEY=VALUE", help="Settings that the run was made with. Repeatable."),
+    ] = None,
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
 ) -> None:
-    """Write a labelled run's pairs, each principle's view and the label in a format that other tools read."""
-    if format_name not in FORMATS:
-        raise DataError(f"--format `{format_name}`: expected one of {', '.join(FORMATS)}")
-    from constitution.files import write_atomically
-
-    exported = _annotated(run_file, name, runs)
-    write_atomically(out, json.dumps(exported, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    typer.echo(f"{len(exported['comparisons'])} pairs written to {out}")
-
-
-def _annotated(run_file: Path, name: str | None, runs: Path) -> dict[str, Any]:
-    """What the run's stages left; nothing is computed. Raises DataError if the run has no labels yet."""
-    from constitution.files import read_records
-    from judge.annotated import annotated_pairs
-    from judge.records import Label
+    """Write a labelled run's pairs, votes and labels, or its model, in a format that other tools read."""
+    _check(format_name, out)
     from pipeline.console import Console
     from pipeline.context import Run
     from pipeline.load import load_run
@@ -42,12 +56,52 @@ def _annotated(run_file: Path, name: str | None, runs: Path) -> dict[str, Any]:
     from pipeline.run import STAGES
     from pipeline.stage import check_needs
 
-    config = load_run(run_file, {"name": name})
-    folder = folder_of(config, run_file, runs)
+    config = load_run(run_file, {"name": name, "judge": judge}, settings or [])
     with Console() as console:
-        run = Run(config, run_file.resolve().parent, folder, console)
-        check_needs(STAGES["train"], run, STAGES)  # training needs what an export needs: pairs and labels
-    labels = {label.pair_key: label for label in read_records(folder.labels, Label)}
-    stamp = folder.stamp("label")
-    created = stamp.finished.replace("+00:00", "Z") if stamp else ""
-    return annotated_pairs(run.pairs(), labels, run.constitution, config.name, created)
+        run = Run(config, run_file.resolve().parent, folder_of(config, run_file, runs), console)
+        # Training needs what data needs, pairs and labels; a behaviour needs what a model needs.
+        check_needs(STAGES["behaviour" if format_name == "model" else "train"], run, STAGES)
+        console.say(_exported(run, format_name, out, license_name, public))
+
+
+def _check(format_name: str, out: str) -> None:
+    """Whether there is somewhere for it to go, before anything heavy is imported. Raises DataError."""
+    from pipeline.hub import PREFIX, hub_key
+
+    if format_name not in FORMATS:
+        raise DataError(f"--format `{format_name}`: expected one of {', '.join(FORMATS)}")
+    if out.startswith(PREFIX):
+        if format_name == "annotated-pairs":
+            raise DataError(f"--out {PREFIX}... is for --format trl, datasets and model: annotated pairs are one file")
+        hub_key(out)
+    elif format_name != "annotated-pairs":
+        folder = Path(out)
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "README.md").is_file():
+            raise DataError(f"{folder}: holds other files; give `--out` a new folder")
+
+
+def _exported(run: Run, format_name: str, out: str, license_name: str | None, public: bool) -> str:
+    """What was written, in words."""
+    from constitution.files import write_atomically
+    from pipeline import exports, hub
+
+    if format_name == "annotated-pairs":
+        pairs = exports.annotated(run)
+        write_atomically(Path(out), json.dumps(pairs, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return f"{len(pairs['comparisons'])} pairs written to {out}"
+    if not out.startswith(hub.PREFIX):
+        Path(out).mkdir(parents=True, exist_ok=True)
+        return f"{_written(run, format_name, Path(out), license_name)}: written to {out}"
+    kind: Literal["model", "dataset"] = "model" if format_name == "model" else "dataset"
+    with TemporaryDirectory() as folder:
+        words = _written(run, format_name, Path(folder), license_name)
+        return f"{words}: {hub.push(Path(folder), out.removeprefix(hub.PREFIX), kind, public=public)}"
+
+
+def _written(run: Run, format_name: str, folder: Path, license_name: str | None) -> str:
+    from pipeline import exports
+
+    if format_name == "model":
+        return exports.model_folder(run, folder)
+    write = exports.preferences_folder if format_name == "trl" else exports.whole_folder
+    return write(run, folder, license_name)

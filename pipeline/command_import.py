@@ -14,7 +14,7 @@ Format = Annotated[
     str,
     typer.Argument(
         metavar="FORMAT",
-        help="trl, hh-rlhf, annotated-pairs, thumbs, llmbar, llmbar-verdicts or xstest.",
+        help="trl, hh-rlhf, annotated-pairs, datasets, thumbs, llmbar, llmbar-verdicts or xstest.",
         show_default=False,
     ),
 ]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from constitution.files import write_atomically
+from generate.models import hub_id
+from judge.imports.folder import read_account
 from judge.records import Label
-from judge.settings import LlmJudge, RewardModelJudge
 from pipeline.context import Run
+from pipeline.judge_cards import judge_cards
 from pipeline.stage_audit import read_card
-from reports.model_card import Audited, JudgeCard, ModelCardFacts, model_card
+from reports.model_card import Audited, ModelCardFacts, model_card
 from train.summary import TrainSummary
 
 
@@ -20,22 +23,19 @@ def write_model_card(run: Run, labels: Sequence[Label], summary: TrainSummary) -
     facts = ModelCardFacts(
         run=run.config.name,
         constitution=run.constitution,
-        judges=tuple(judge_card(run, name) for name in dict.fromkeys([run.config.judge, *run.config.sources.values()])),
+        judges=judge_cards(run),
         labels=Counter(label.reason or "labelled" for label in labels),
         settings=run.config.train.meaning(),
         summary=summary,
         audit=Audited(card.passed, card.words) if card else None,
+        data_sets=imported_from(run),
     )
     write_atomically(run.folder.policy / "README.md", model_card(facts))
 
 
-def judge_card(run: Run, name: str) -> JudgeCard:
-    """What is to be known of one entry of `judges`."""
-    entry = run.config.judges[name]
-    model = None
-    if isinstance(entry, LlmJudge):
-        model = run.judges_model(entry)
-    elif isinstance(entry, RewardModelJudge):
-        model = run.model(entry.model, entry.revision)
-    described = f"{model.name}, revision {model.revision}" if model else None
-    return JudgeCard(name, entry.kind, described, run.judge(name).digest)
+def imported_from(run: Run) -> tuple[str, ...]:
+    """Hub ids of the data sets that the run's pairs are from."""
+    if not run.config.pairs:
+        return ()
+    sources = read_account(run.base / run.config.pairs).request.sources
+    return tuple(source for source in sources if "/" in source and not Path(source).exists() and hub_id(source))

@@ -5,32 +5,24 @@ Texts of users and models are escaped, so that they can be read but not take par
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from constitution.model import Constitution, Principle
-from reports.text import visible
+from constitution.model import Constitution
+from generate.models import hub_id
+from reports.card_parts import JudgeCard, escaped, labels_section, principles_section, table
 from train.estimate import Estimate
 from train.summary import TrainSummary
 from train.watch import Watched
 
-_MARKUP = re.compile(r"([\\`*_\[\]#|~$]|^[-+])")
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
 UNIT = {
     "ranking": "share ranked as the label says",
     "against": "margin against the reference, nats a sequence",
     "displacement": "change of the preferred answers' log-probability, nats a sequence",
 }
-
-
-class JudgeCard(NamedTuple):
-    """Who voted: its name in the run file, its kind, its model with revision (None without one), its identity."""
-
-    name: str
-    kind: str
-    model: str | None
-    digest: str
 
 
 class Audited(NamedTuple):
@@ -50,26 +42,53 @@ class ModelCardFacts(NamedTuple):
     settings: Mapping[str, object]
     summary: TrainSummary
     audit: Audited | None
-
-
-def escaped(text: str) -> str:
-    """`text` on one line, with nothing in it that Markdown or HTML would act upon."""
-    return html.escape(_MARKUP.sub(r"\\\1", " ".join(visible(text).split())), quote=False)
+    data_sets: tuple[str, ...] = ()
+    """Hub ids of the data sets that the pairs were imported from."""
 
 
 def model_card(facts: ModelCardFacts) -> str:
     """The whole README.md, with the metadata that the Hugging Face hub reads at its head."""
     from huggingface_hub import ModelCard, ModelCardData
 
+    results = _results(facts)
     metadata = ModelCardData(
-        base_model=facts.summary.model.name,
+        base_model=hub_id(facts.summary.model.name),
+        datasets=list(facts.data_sets) or None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["preceptor", "preference-training", facts.summary.loss.split()[0]],
+        eval_results=results or None,
+        model_name=escaped(facts.run) if results else None,
     )
-    blocks = [_head(facts), _principles(facts.constitution), _labels(facts), _training(facts), _heldout(facts.summary)]
+    blocks = [
+        _head(facts),
+        principles_section(facts.constitution),
+        labels_section(facts.judges, facts.labels),
+        _training(facts),
+        _heldout(facts.summary),
+    ]
     blocks += [_audit(facts.audit)] + ([_warnings(facts.summary)] if facts.summary.warnings else [])
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n" + "\n\n".join(blocks) + "\n"))
+
+
+def _results(facts: ModelCardFacts) -> list[EvalResult]:
+    """For the hub's `model-index`: how held-out pairs are ranked, with n and interval in the name that it shows."""
+    from huggingface_hub import EvalResult
+
+    figure = next((one.figure for one in facts.summary.watched if one.name == "ranking"), None)
+    if facts.summary.heldout is None or figure is None:
+        return []
+    sure = "" if figure.low is None or figure.high is None else f", 95 % {figure.low:.3f} to {figure.high:.3f}"
+    return [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type="preceptor-heldout-pairs",
+            dataset_name=f"held-out pairs of the run {escaped(facts.run)}",
+            metric_type="accuracy",
+            metric_name=f"{UNIT['ranking']} (n = {figure.n} pairs of {figure.prompts} prompts{sure})",
+            metric_value=round(figure.value, 4),
+        )
+    ]
 
 
 def _head(facts: ModelCardFacts) -> str:
@@ -80,29 +99,10 @@ def _head(facts: ModelCardFacts) -> str:
     )
 
 
-def _principles(constitution: Constitution) -> str:
-    rows = [
-        [p.id, f"{p.weight:g}", "against" if p.polarity == "against" else "for", p.text] for p in _sorted(constitution)
-    ]
-    about = f"Key {constitution.key}, rule {escaped(constitution.aggregation.rule)}."
-    return f"## Constitution\n\n{about}\n\n{_table(['principle', 'weight', 'polarity', 'text'], rows)}"
-
-
-def _sorted(constitution: Constitution) -> list[Principle]:
-    return sorted(constitution.principles, key=lambda p: (-p.weight, p.id))
-
-
-def _labels(facts: ModelCardFacts) -> str:
-    judges = [[j.name, j.kind, j.model or "–", j.digest] for j in facts.judges]
-    counts = [[name.replace("_", " "), str(count)] for name, count in facts.labels.items()]
-    tables = _table(["judge", "kind", "model", "identity"], judges), _table(["pairs", "n"], counts)
-    return "## Labels\n\n" + "\n\n".join(tables)
-
-
 def _training(facts: ModelCardFacts) -> str:
     summary = facts.summary
     lines = [f"- {escaped(line)}" for line in summary.lines() if not line.startswith("warning: ")]
-    settings = _table(["setting", "value"], [[name, str(value)] for name, value in facts.settings.items()])
+    settings = table(["setting", "value"], [[name, str(value)] for name, value in facts.settings.items()])
     return f"## Training\n\nLoss {escaped(summary.loss)}.\n\n" + "\n".join(lines) + f"\n\n{settings}"
 
 
@@ -117,7 +117,7 @@ def _heldout(summary: TrainSummary) -> str:
 def _watched(one: Watched, unit: str) -> str:
     rows = [["all labels", *_cells(one.figure)]] if one.figure else []
     rows += [[principle, *_cells(found)] for principle, found in one.principles.items()]
-    return _table([unit, "estimate", "interval", "pairs", "prompts"], rows)
+    return table([unit, "estimate", "interval", "pairs", "prompts"], rows)
 
 
 def _cells(found: Estimate) -> list[str]:
@@ -136,8 +136,3 @@ def _audit(audit: Audited | None) -> str:
 
 def _warnings(summary: TrainSummary) -> str:
     return "\n".join(["## Warnings", "", *(f"- {escaped(warning)}" for warning in summary.warnings)])
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

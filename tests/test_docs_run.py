@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 NOT_EXECUTED = {
     "import llmbar": "needs files of LLMBar; tests/test_audit_llmbar.py executes them",
+    "export RUN.yaml --format datasets --out hub": "needs a hub; tests/test_export_folder.py has one",
     "import trl OWNER/DATA": "needs a network; only the source differs from the line above it",
     "calibrate": "needs a judge that judges better than a coin; tests/test_calibrate_command.py",
     "run examples/": "trains the bundled model for minutes; tests/test_schema.py loads the files",
@@ -106,6 +107,8 @@ def filled_in(words: list[str], folder: Path) -> list[str]:
         AFTER.get(before, word) if word.isupper() else word for before, word in zip(["", *words], words, strict=False)
     ]
     out = [word if word != "FILE" else f"written{place}.out" for place, word in enumerate(named)]
+    if words[0] == "export":
+        values |= dict.fromkeys(("WHERE", "FOLDER"), f"exported{len(words)}-{'-'.join(words[2:4]).strip('-')}")
     return filled(out, values)
 
 

@@ -10,7 +10,8 @@ from huggingface_hub import ModelCard
 
 from constitution.model import Constitution, Principle
 from generate.engine import ModelRef
-from reports.model_card import Audited, JudgeCard, ModelCardFacts, escaped, model_card
+from reports.card_parts import JudgeCard, escaped
+from reports.model_card import Audited, ModelCardFacts, model_card
 from tests.test_train import model, run  # noqa: F401  (fixture)
 from train.settings import TrainSettings
 from train.summary import TrainSummary
@@ -77,6 +78,25 @@ def test_the_hub_reads_its_head(summary: TrainSummary, tmp_path: Path) -> None:
     head = ModelCard.load(tmp_path / "README.md").data.to_dict()
     assert head["base_model"] == "tiny"
     assert head["tags"] == ["preceptor", "preference-training", "dpo"]
+    assert "datasets" not in head
+    ((result,), figure) = (
+        head["model-index"][0]["results"],
+        next(one.figure for one in summary.watched if one.name == "ranking"),
+    )
+    assert figure
+    assert result["metrics"][0]["value"] == round(figure.value, 4)
+    assert f"n = {figure.n} pairs of {figure.prompts} prompts, 95 % " in result["metrics"][0]["name"]
+
+
+def test_its_head_names_where_the_weights_and_the_data_are_on_the_hub(summary: TrainSummary) -> None:
+    bundled = summary.model.model_copy(update={"name": "bundled:smollm2-135m-instruct"})
+    card = model_card(facts(summary.model_copy(update={"model": bundled, "heldout": None}), data_sets=("org/data",)))
+    head = ModelCard(card).data.to_dict()
+    assert head["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert head["datasets"] == ["org/data"]
+    assert "model-index" not in head
+    folder = summary.model.model_copy(update={"name": "/home/somebody/model"})
+    assert "base_model" not in ModelCard(model_card(facts(summary.model_copy(update={"model": folder})))).data.to_dict()
 
 
 def test_texts_cannot_act(summary: TrainSummary) -> None:

@@ -11,7 +11,7 @@ from constitution.record import Record
 from generate.records import Message, Prompt
 from judge.opinions import Voice
 
-ImportFormat = Literal["trl", "hh-rlhf", "annotated-pairs", "thumbs", "llmbar", "llmbar-verdicts", "xstest"]
+ImportFormat = Literal["trl", "hh-rlhf", "annotated-pairs", "datasets", "thumbs", "llmbar", "llmbar-verdicts", "xstest"]
 Better = Literal["first", "second", "tie", "abstain"]
 
 

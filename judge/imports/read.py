@@ -6,6 +6,7 @@ from pathlib import Path
 
 from constitution.identity import digest, file_digest
 from judge.imports.annotated_pairs import read_annotated_pairs
+from judge.imports.exported import read_exported
 from judge.imports.folder import Imported, gather
 from judge.imports.found import ImportFormat, Reader, Request
 from judge.imports.hh_rlhf import read_hh_rlhf
@@ -18,6 +19,7 @@ READERS: dict[ImportFormat, Reader] = {
     "trl": read_trl,
     "hh-rlhf": read_hh_rlhf,
     "annotated-pairs": read_annotated_pairs,
+    "datasets": read_exported,
     "thumbs": read_thumbs,
     "llmbar": read_llmbar,
     "llmbar-verdicts": read_llmbar_verdicts,

@@ -46,10 +46,13 @@ class Row(NamedTuple):
     value: Any
 
 
-def read_rows(request: Request, model: type[ModelT]) -> Iterator[tuple[Row, ModelT]]:
-    """Every row of every source as a `model`. Raises ConfigError at the first that is not one; DataError."""
+def read_rows(request: Request, model: type[ModelT], configuration: str | None = None) -> Iterator[tuple[Row, ModelT]]:
+    """Every row of every source as a `model`. `configuration`: of a data set that has several, this one.
+
+    Raises ConfigError at the first that is not one; DataError.
+    """
     for source in request.sources:
-        for row in islice(_rows(source, request.split), request.limit):
+        for row in islice(_rows(source, request.split, configuration), request.limit):
             yield row, parsed(row, row.value, model)
 
 
@@ -86,7 +89,9 @@ def _unpacked(path: Path) -> bytes:
     return data
 
 
-def _rows(source: str, split: str) -> Iterator[Row]:
+def _rows(source: str, split: str, configuration: str | None) -> Iterator[Row]:
+    if configuration is not None:
+        return _data_set(source, split, configuration)
     name = source.removesuffix(".gz")
     if name.endswith((".jsonl", ".ndjson")):
         return _json_lines(source)
@@ -94,7 +99,7 @@ def _rows(source: str, split: str) -> Iterator[Row]:
         return _json_array(source)
     if name.endswith(".csv"):
         return _csv(source)
-    return _data_set(source, split)
+    return _data_set(source, split, None)
 
 
 def _json_lines(source: str) -> Iterator[Row]:
@@ -154,13 +159,13 @@ def _csv(source: str) -> Iterator[Row]:
         raise ConfigError([Problem(source, reader.line_num, 1, f"not valid CSV: {error}")]) from None
 
 
-def _data_set(source: str, split: str) -> Iterator[Row]:
+def _data_set(source: str, split: str, configuration: str | None) -> Iterator[Row]:
     """Data sets that need code of their own are refused by the library itself."""
     from datasets import disable_progress_bars
 
     disable_progress_bars()
     try:
-        for number, value in enumerate(_opened(source, split), start=1):
+        for number, value in enumerate(_opened(source, split, configuration), start=1):
             yield Row(source, number, 1, value)
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:REASON_CHARS]
@@ -170,7 +175,7 @@ def _data_set(source: str, split: str) -> Iterator[Row]:
         ) from error
 
 
-def _opened(source: str, split: str) -> Iterable[Any]:
+def _opened(source: str, split: str, configuration: str | None) -> Iterable[Any]:
     """The rows of a Parquet file, of a data set on disk in either form, or on the hub."""
     from datasets import DatasetDict, load_dataset, load_from_disk
 
@@ -182,5 +187,5 @@ def _opened(source: str, split: str) -> Iterable[Any]:
         found = load_from_disk(source)
         rows = found[split] if isinstance(found, DatasetDict) else found
         return rows
-    rows = load_dataset(source, split=split, streaming=True)
+    rows = load_dataset(source, configuration, split=split, streaming=True)
     return rows

@@ -1,0 +1,95 @@
+"""A labelled run in other tools' formats: annotated pairs, or a folder that `datasets.load_dataset` takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from constitution.errors import DataError
+from constitution.files import write_atomically
+from constitution.read_json import read_record
+from generate.models import TRAINING
+from generate.records import Pair
+from judge.annotated import annotated_pairs
+from judge.export import write_preferences
+from judge.exported import table_path, write_labels, write_principles, write_votes
+from judge.records import Label
+from pipeline.context import Run
+from pipeline.judge_cards import judge_cards
+from pipeline.resolved import Resolved
+from reports.dataset_card import DatasetCardFacts, dataset_card
+
+README = "README.md"
+
+
+def annotated(run: Run) -> dict[str, Any]:
+    """What the run's stages left, as annotated pairs; nothing is computed."""
+    labels = {label.pair_key: label for _, label in _labelled(run)}
+    stamp = run.folder.stamp("label")
+    created = stamp.finished.replace("+00:00", "Z") if stamp else ""
+    return annotated_pairs(run.pairs(), labels, run.constitution, run.config.name, created)
+
+
+def preferences_folder(run: Run, folder: Path, license_name: str | None) -> str:
+    """TRL's columns and a card; returns what was written, in words."""
+    return _finished(run, folder, license_name, {"preferences": _preferences(run, folder)})
+
+
+def whole_folder(run: Run, folder: Path, license_name: str | None) -> str:
+    """Preferences, labels, votes and principles, each its own configuration, and a card; returns the same."""
+    rows = {"preferences": _preferences(run, folder)}
+    rows["labels"] = write_labels(_table(folder, "labels"), _labelled(run))
+    with run.judged_votes() as store:
+        judge = run.judge(run.config.judge)
+        rows["votes"] = write_votes(_table(folder, "votes"), run.pairs(), run.constitution, judge, store)
+    rows["principles"] = write_principles(_table(folder, "principles"), run.constitution)
+    return _finished(run, folder, license_name, rows)
+
+
+def model_folder(run: Run, folder: Path) -> str:
+    """The trained model with its card."""
+    shutil.copytree(run.folder.policy, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(TRAINING))
+    return "the trained model and its card"
+
+
+def _preferences(run: Run, folder: Path) -> int:
+    write_preferences(_table(folder, "preferences"), _labelled(run))
+    return sum(label.p is not None for label in run.labels())
+
+
+def _table(folder: Path, name: str) -> Path:
+    path = table_path(folder, name)
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def _labelled(run: Run) -> Iterator[tuple[Pair, Label]]:
+    """Raises DataError where the labels are of another constitution, judge or calibration than the run's."""
+    calibration = run.calibration.digest if run.calibration else None
+    made_by = (run.constitution.key, run.judge(run.config.judge).digest, calibration)
+    for pair, label in zip(run.pairs(), run.labels(), strict=True):
+        if (label.pair_key, label.constitution, label.judge, label.calibration) != (pair.key, *made_by):
+            raise DataError(
+                f"{run.folder.labels}: not what this constitution and judge make of this run's votes: give the flags "
+                "that the run was made with (--judge, --set), or run `preceptor label` first"
+            )
+        yield pair, label
+
+
+def _finished(run: Run, folder: Path, license_name: str | None, rows: dict[str, int]) -> str:
+    reference = read_record(run.folder.config, Resolved).model
+    wrote = f"The answers are by {reference.name}, revision {reference.revision}."
+    facts = DatasetCardFacts(
+        run=run.config.name,
+        constitution=run.constitution,
+        judges=judge_cards(run),
+        labels=Counter(label.reason or "labelled" for label in run.labels()),
+        rows=rows,
+        policy="The answers were imported." if run.config.pairs else wrote,
+        license=license_name,
+    )
+    write_atomically(folder / README, dataset_card(facts))
+    return ", ".join(f"{count} {name}" for name, count in rows.items())
