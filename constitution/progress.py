@@ -7,12 +7,14 @@ from typing import NamedTuple, TypeAlias
 
 
 class Tick(NamedTuple):
-    """`done` of `total` units of `what` are finished; `note` is a short live figure such as a loss."""
+    """`done` of `total` units of `what` are finished; `note` is a short live figure such as a loss, `tokens` what the
+    work has read and generated in this call."""
 
     what: str
     done: int
     total: int
     note: str = ""
+    tokens: int = 0
 
 
 Progress: TypeAlias = Callable[[Tick], None]

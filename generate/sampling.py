@@ -71,11 +71,13 @@ def sample_missing(
     total = sum(1 for _ in prompts)
     done = total - count_missing(prompts, plan, store)
     progress(Tick(what, done, total))
+    tokens = 0
     with closing(sampler(_missing(prompts, plan, store))) as answers:
         for sampled in answers:
             store.put(sampled)
             done += len(sampled)
-            progress(Tick(what, done, total))
+            tokens += sum(answer.tokens for answers_of in sampled.values() for answer in answers_of.responses)
+            progress(Tick(what, done, total, tokens=tokens))
 
 
 def _missing(prompts: Iterable[Prompt], plan: SamplePlan, store: Store[SampleSet]) -> Iterator[list[Prompt]]:

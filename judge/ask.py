@@ -131,7 +131,7 @@ def judge_pairs(
     """
     if total is None:
         total = plan_votes(pairs, constitution, judge, store, retry_failed).wanted
-    tally, is_final = Tally(), finality(retry_failed)
+    tally, is_final, tokens = Tally(), finality(retry_failed), 0
     wanted = batches(pairs, constitution, judge, store, None, retry_failed)
     with closing((answerer or ask_here)(wanted)) as answers:
         for answered in answers:
@@ -144,7 +144,9 @@ def judge_pairs(
             tally.add((answered.known | settled).values(), votes)
             done = sum(tally.states.values())
             from_store = done - tally.asked
-            progress(Tick("votes", done, total, f"{from_store} from the store" if from_store else ""))
+            note = f"{from_store} from the store" if from_store else ""
+            tokens += sum(vote.tokens_in + vote.tokens_out for vote in votes)
+            progress(Tick("votes", done, total, note, tokens))
     return tally.count()
 
 

@@ -20,6 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from constitution.progress import Tick
+from constitution.wording import duration as duration
+from pipeline.stage_table import StageTable
 
 LINE_EVERY_SECONDS = 15.0
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
@@ -32,11 +34,9 @@ def printable(text: str) -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """`75` -> `1:15`; `3700` -> `1:01:40`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+def _spent(tick: Tick) -> str:
+    tokens = f"{tick.tokens:,} tokens" if tick.tokens else ""
+    return "".join(f"  {part}" for part in (tokens, tick.note) if part)
 
 
 class Console:
@@ -51,6 +51,24 @@ class Console:
         self._started = 0.0
         self._first_done = 0
         self._last_line = 0.0
+        self._stages: StageTable | None = None
+
+    def stages(self, names: Sequence[str]) -> None:
+        """From now on, on a terminal, a table of these stages below all else."""
+        if self.live and len(names) > 1:
+            self._stages = StageTable(self._rich, names)
+            self._stages.start()
+
+    def stage(self, name: str, state: str) -> None:
+        """`running`, or how it ended."""
+        if self._stages:
+            self._stages.begin(name) if state == "running" else self._stages.end(name, state)
+
+    def end_stages(self) -> None:
+        """Take the table away."""
+        if self._stages:
+            self._stages.stop()
+        self._stages = None
 
     def say(self, text: str = "") -> None:
         """One line or more of plain text."""
@@ -70,6 +88,9 @@ class Console:
 
     def tick(self, tick: Tick) -> None:
         """Show how far the work is; the estimate of what remains comes from this run's own rate."""
+        if self._stages:
+            self._stages.tick(tick)
+            return
         if tick.what != self._what:
             self._begin(tick)
         if self.live:
@@ -109,7 +130,7 @@ class Console:
         self._last_line = now
         fresh = tick.done - self._first_done
         remains = f", about {duration((now - self._started) / fresh * (tick.total - tick.done))} left" if fresh else ""
-        self.say(f"  {tick.what}: {tick.done} of {tick.total}{remains}{'  ' + tick.note if tick.note else ''}")
+        self.say(f"  {tick.what}: {tick.done} of {tick.total}{remains}{_spent(tick)}")
         sys.stdout.flush()
 
     def _end(self) -> None:
@@ -124,3 +145,4 @@ class Console:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+        self.end_stages()

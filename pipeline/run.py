@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config import RunConfig
 from pipeline.context import Run
+from pipeline.next_steps import next_lines
 from pipeline.opened import note_settings, opened_run
 from pipeline.stage import Stage, check_needs, preview_stage, run_stage
 from pipeline.stage_audit import AUDIT
@@ -53,11 +54,16 @@ def run_pipeline(
         if len(chosen) == 1:
             check_needs(chosen[0], run, STAGES)
         note_settings(run)
+        run.console.stages([stage.name for stage in chosen])
         worked = {stage.name: run_stage(stage, run) for stage in chosen}
         if track and worked.get("train") is False:
             send_missing(run, TRAIN.inputs(run))
+        run.console.end_stages()
         if not any(worked.values()):
             run.console.say("Nothing was recomputed: every stage's inputs are what they were.")
+        if names is None:
+            for line in next_lines(run, path):
+                run.console.say(line)
 
 
 def _default_stages(config: RunConfig) -> list[str]:

@@ -80,9 +80,11 @@ def run_stage(stage: Stage, run: Run) -> bool:
     stamp = run.folder.stamp(stage.name)
     if reason is None:
         assert stamp is not None
+        run.console.stage(stage.name, "nothing to do")
         run.console.heading(f"{stage.name}: nothing to do, inputs unchanged since {stamp.finished}")
         return False
     run.console.heading(f"{stage.name}: {reason}")
+    run.console.stage(stage.name, "running")
     began, started = _now(), time.monotonic()
     summary = stage.execute(run)
     seconds = time.monotonic() - started
@@ -101,6 +103,7 @@ def run_stage(stage: Stage, run: Run) -> bool:
     for line in summary:
         run.console.say(f"  {line}")
     run.console.say(f"  done in {duration(seconds)}")
+    run.console.stage(stage.name, "done")
     return True
 
 
