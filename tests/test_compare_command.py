@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from constitution.files import read_records
 from generate.engine import ModelRef
@@ -16,6 +17,7 @@ from judge.records import Label
 from pipeline.run import run_pipeline
 from pipeline.stage_behaviour import Comparison
 from reports.compare.records import RunsCompared
+from tests.browsing import DESK, PHONE, opened, unfold, unreached, violations, wider_than
 from tests.runs import command, environment, preceptor, write_run
 from tests.test_run import edit
 
@@ -72,6 +74,17 @@ def test_three_runs_on_terminal_in_json_csv_and_on_a_page(runs: Path, tmp_path: 
         rows = list(csv.DictReader(stream))
     assert [row["id"] for row in rows] == [row.id for row in second.behaviours]
     assert "preceptor compare" in out["html"].read_text()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", DESK), ("dark", PHONE)])
+def test_everybody_can_read_the_page(browser: Browser, runs: Path, tmp_path: Path, scheme: str, width: int) -> None:
+    go("compare", "run.yaml", "runs/second", "runs/elsewhere", "--html", tmp_path / "found.html", cwd=runs)
+    with opened(browser, tmp_path / "found.html", scheme=scheme, width=width) as (page, requests, said):
+        unfold(page)
+        assert violations(page) == []
+        assert wider_than(page, width) == []
+        assert unreached(page) == []
+        assert (len(requests), said) == (1, [])
 
 
 def test_a_feature_is_what_the_answers_on_the_disk_give(runs: Path, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from generate.engine import ModelRef
 from reports.trace.records import Moved, TraceReport, WhatIf
+from tests.browsing import DESK, PHONE, opened, unfold, violations, wider_than
 from tests.runs import preceptor, write_run
 from tests.test_run import edit
 
@@ -93,6 +95,16 @@ def test_the_page_answers_who_taught_it_that(traced: Path, report: TraceReport) 
     rows = (traced / RUN / "trace.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 2 * len(AXES) ** 2
     assert len((traced / RUN / "frontier.csv").read_text(encoding="utf-8").splitlines()) == 1 + 5
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", DESK), ("dark", PHONE)])
+def test_everybody_can_read_it(browser: Browser, traced: Path, scheme: str, width: int) -> None:
+    with opened(browser, traced / RUN / "90-report.html", scheme=scheme, width=width) as (page, requests, said):
+        unfold(page)
+        assert violations(page) == []
+        assert wider_than(page, width) == []
+        assert page.locator("#trace figure figcaption a[href='trace.csv']").count() > 0
+        assert (len(requests), said) == (1, [])
 
 
 def test_the_frontiers_middle_is_the_run_and_its_ends_lack_an_axis(traced: Path, report: TraceReport) -> None:

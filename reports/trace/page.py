@@ -56,6 +56,7 @@ def trace_section(found: TraceReport) -> TraceSection:
 
 def trace_rows(found: TraceReport) -> list[TracePart]:
     """Both matrices, cell by cell."""
+    order = {name: place for place, name in enumerate(one.principle for one in found.without)}
     parts = [
         TracePart(kind="part", principle=part.principle, behaviour=name, effect=part.contribution)
         for name, moved in found.behaviours.items()
@@ -70,7 +71,7 @@ def trace_rows(found: TraceReport) -> list[TracePart]:
             detectable=behaviour.detectable,
         )
         for one in found.without
-        for behaviour in one.behaviours
+        for behaviour in sorted(one.behaviours, key=lambda behaviour: order.get(behaviour.principle, len(order)))
     ]
     return parts + predicted
 
