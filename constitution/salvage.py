@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -20,8 +20,12 @@ from constitution.files import fsync_folder, holding
 from constitution.store_file import Row, checksum, insert, new_file
 
 BATCH_ROWS = 1000
-_RANGES = ["", *(f"{first:02x}" for first in range(256)), "\U0010ffff"]
+_BY_KEY = ["", *(f"{first:02x}" for first in range(256)), "\U0010ffff"]
 """Keys are hexadecimal digests: the ends of 256 ranges of them, and of what comes before and after."""
+_PARTS = 256
+_LARGEST_ROWID = 2**63 - 1
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""The latter is Python's, of a name or text of the file that is no text any more."""
 
 
 class Salvaged(NamedTuple):
@@ -116,15 +120,19 @@ def _rewrite(damaged: Path, fresh: Path, is_record: Callable[[bytes], bool]) -> 
 
 
 def _readable(db: sqlite3.Connection, is_record: Callable[[bytes], bool]) -> Iterator[Row]:
-    """Range by range, forwards up to a bad page and then backwards down to it: a page costs what stood on it."""
-    checked = _has_checksums(db)
-    for low, high in pairwise(_RANGES):
+    """Range by range, forwards up to a bad page and then backwards down to it: a page costs what stood on it.
+
+    Records lie in the order of their rowid; in stores of earlier versions, in that of their keys.
+    """
+    checked, rowids = _has_checksums(db), _rowids(db)
+    column, ends = ("key", _BY_KEY) if rowids is None else ("rowid", rowids)
+    for low, high in pairwise(ends):
         for order in ("ASC", "DESC"):
             try:
-                for key, body, crc in db.execute(_query(checked, order), (low, high)):
+                for key, body, crc in db.execute(_query(checked, column, order), (low, high)):
                     if row := _intact(key, body, crc, is_record):
                         yield row
-            except sqlite3.DatabaseError:
+            except _UNREADABLE:
                 continue
             break
 
@@ -132,14 +140,30 @@ def _readable(db: sqlite3.Connection, is_record: Callable[[bytes], bool]) -> Ite
 def _has_checksums(db: sqlite3.Connection) -> bool:
     try:
         return any(name == "crc" for _, name, *_ in db.execute("PRAGMA table_info(records)"))
-    except sqlite3.DatabaseError:
+    except _UNREADABLE:
         return False
 
 
-def _query(checked: bool, order: str) -> str:
+def _rowids(db: sqlite3.Connection) -> Sequence[int] | None:
+    """The ends of ranges of rowids that hold about as many each, and of all beyond; None for a table without them."""
+    try:
+        db.execute("SELECT rowid FROM records WHERE rowid < 0").fetchall()
+    except sqlite3.OperationalError:
+        return None
+    except _UNREADABLE:
+        pass
+    try:
+        (last,) = db.execute("SELECT max(rowid) FROM records").fetchone()
+    except _UNREADABLE:  # the last page itself: more rows than a file of gigabytes has
+        last = 2**24
+    step = max(1, int(last or 0) // _PARTS)
+    return [0, *range(step, step * (_PARTS + 1), step), _LARGEST_ROWID]
+
+
+def _query(checked: bool, column: str, order: str) -> str:
     # As bytes: text that is no UTF-8 any more would be an error of the whole query.
     columns = f"CAST(key AS BLOB), CAST(body AS BLOB), {'crc' if checked else 'NULL'}"
-    return f"SELECT {columns} FROM records WHERE key >= ? AND key < ? ORDER BY key {order}"  # noqa: S608 - own words
+    return f"SELECT {columns} FROM records WHERE {column} >= ? AND {column} < ? ORDER BY {column} {order}"  # noqa: S608
 
 
 def _intact(key: object, body: object, crc: object, is_record: Callable[[bytes], bool]) -> Row | None:

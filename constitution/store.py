@@ -69,7 +69,7 @@ class Store(Generic[RecordT]):
         """SQLite's errors and unreadable records as StoreErrors; a damaged file is set aside."""
         try:
             yield
-        except Damaged as error:
+        except (Damaged, UnicodeDecodeError) as error:  # the latter is sqlite3's, of a text that is none any more
             self._set_aside(str(error), error)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:

@@ -46,7 +46,7 @@ def checksum(key: str, body: bytes) -> int:
 
 def insert(db: sqlite3.Connection, rows: list[Row]) -> None:
     """Put rows in, replacing those with the same keys."""
-    db.executemany(_INSERT, rows)
+    db.executemany(_INSERT, sorted(rows))
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -79,7 +79,9 @@ def new_file(path: Path) -> sqlite3.Connection:
     path.unlink(missing_ok=True)
     db = sqlite3.connect(path, timeout=60, isolation_level=None)
     _prepare(db)
-    db.execute("CREATE TABLE records (key TEXT PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID")
+    # Keys are digests, so new ones fall anywhere. Bodies are appended, and only the small index is written all over:
+    # WITHOUT ROWID, as stores of earlier versions are, a batch would rewrite a page for nearly every record.
+    db.execute("CREATE TABLE records (key TEXT PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL)")
     _sign(db)
     return db
 

@@ -87,7 +87,7 @@ def answers(
 
         DataContext.get_current().enable_progress_bars = False
         for name in ("ray", "ray.data"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it raises says it once
         share = _gpus_per_actor(settings, gpus, ray.cluster_resources().get("GPU", 0.0))
         answered = (
             read_parquet(str(tasks.folder))

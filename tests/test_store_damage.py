@@ -180,9 +180,48 @@ def test_every_store_has_an_identity_of_its_own(tmp_path: Path) -> None:
     assert len(set(found)) == 2
 
 
-def test_a_key_that_is_no_text_any_more(path: Path) -> None:
+def test_a_tables_name_that_is_no_text_any_more(path: Path) -> None:
+    """Found by benchmarks/fuzz.py."""
+    data = path.read_bytes()
+    assert b"tablerecordsrecords" in data
+    path.write_bytes(data.replace(b"tablerecordsrecords", b"tablerecord\xb6records"))
+    with pytest.raises(StoreError, match="damaged"):
+        read_all(path)
+    assert read_all(path).items() <= notes(1000).items()
+
+
+def test_a_store_of_an_earlier_version_is_used_as_it_is(tmp_path: Path) -> None:
+    """Its table is without rowids: nothing else is different."""
+    path = clustered(tmp_path / "old.sqlite")
+    with Store(path, Note) as store:
+        assert store.get(["0" * 32]) == {}
+        store.put(notes(3))
+    assert read_all(path) == notes(1000)
+    flip_page(path, 12)
+    with pytest.raises(StoreError, match="damaged"):
+        read_all(path)
+    assert 900 < len(read_all(path)) < 1000
+
+
+def clustered(path: Path) -> Path:
+    """A store as it was made before bodies were kept apart from the index."""
+    with Store(path, Note):
+        pass
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE records")
+        db.execute(
+            "CREATE TABLE records (key TEXT PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID"
+        )
+    db.close()
+    with Store(path, Note) as store:
+        store.put(notes(1000))
+    return path
+
+
+def test_a_key_that_is_no_text_any_more(tmp_path: Path) -> None:
     """Found by benchmarks/fuzz.py: one bit of a row's header says that its key is bytes, and SQLite finds it all the
     same."""
+    path = clustered(tmp_path / "notes.sqlite")
     data = bytearray(path.read_bytes())
     flipped = 0
     for key in notes(1000):
