@@ -74,8 +74,7 @@ def check_command(line: str) -> None:
     elif program == "make":
         assert all(re.search(rf"^{word}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for word in words)
     elif program == "python":
-        assert words[0] == "-m"
-        assert importlib.util.find_spec(words[1])
+        assert importlib.util.find_spec(words[1]) if words[0] == "-m" else (ROOT / words[0]).is_file()
     elif program == "pip":
         wanted = re.findall(r"[a-z-]+", line.split("[")[1].split("]")[0])
         assert set(wanted) <= set(PROJECT["optional-dependencies"])
