@@ -102,6 +102,24 @@ def diff(
         return
     for _, lines in parts.values():
         typer.echo(printable("\n".join(lines)))
+    if not found.empty:
+        typer.echo(printable(_next(run_file, name, runs)))
+
+
+def _next(run_file: Path | None, name: str | None, runs: Path) -> str:
+    """What to do with it: a run is done again in its own folder, so that who wants to compare keeps a copy."""
+    if run_file is None:
+        return "what that does to a run's votes and labels: the same with --run RUN.yaml"
+    from pipeline.load import load_run
+    from pipeline.opened import folder_of
+
+    folder = folder_of(load_run(run_file, {"name": name}), run_file, runs).root
+    flags = f" --name {name}" if name else ""
+    return (
+        f"to compare later, keep a copy: cp -r {folder} {folder}-before\n"
+        f"then, with the new constitution in {run_file}: preceptor run {run_file}{flags}\n"
+        f"and: preceptor compare {folder}-before {folder}"
+    )
 
 
 def _effects(

@@ -28,6 +28,7 @@ PROGRAMS = (
     "ray",
     ".venv/bin/pytest",
     "export",
+    "cp",
 )
 """What a line of a console block may begin with."""
 Kind = Literal["console", "yaml", "json", "jinja", "python", "workflow", "text"]

@@ -24,6 +24,7 @@ ALL = blocks()
 NUMBERS = {"N": "2", "M": "3"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OTHERS_PROGRAMS = {
+    "cp": "tests/test_newcomer.py executes the walk that it is part of",
     "pipx": "fetches pip-audit, needs a network",
     "vllm": "a server on a GPU; tests/test_engine_openai_vllm.py starts a real one",
     "sqlite3": "its query is executed by tests/test_docs_run.py",

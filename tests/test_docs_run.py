@@ -34,6 +34,10 @@ NOT_EXECUTED = {
     "run RUN.yaml --executor ray --set": "starts Ray with eight actors; tests/test_ray.py starts it with two",
     "run RUN.yaml --accept-judge small": "needs an entry `small` that fails; tests/test_audit_run.py executes it",
 }
+ELSEWHERE = {
+    "docs/commands.md": "usage lines: of some commands an option more is needed",
+    "docs/first-run.md": "tests/test_newcomer.py executes the whole page in its order",
+}
 VALUES = {
     "RUN.yaml": "run.yaml",
     "N": "1",
@@ -93,7 +97,7 @@ def documented() -> list[tuple[str, list[str]]]:
     """(where, words) of every line of Preceptor's, each once."""
     found: dict[str, tuple[str, list[str]]] = {}
     for block in blocks():
-        if block.page == "docs/commands.md":  # usage lines: of some commands an option more is needed
+        if block.page in ELSEWHERE:
             continue
         for line in commands(block.text) if block.kind == "console" else []:
             for words in command_lines(line) if line.startswith("preceptor ") else []:

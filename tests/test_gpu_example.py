@@ -33,9 +33,9 @@ def test_the_plan_is_of_this_run_file(memory: ModuleType) -> None:
     assert isinstance(engine, VllmEngine)
     assert isinstance(judge, LlmJudge)
     assert (memory.POLICY.name, memory.JUDGE.name) == (config.model, judge.model)
-    assert (memory.SHARE, memory.MODEL_LEN) == (engine.gpu_memory_utilization, engine.max_model_len)
+    assert (engine.gpu_memory_utilization, engine.max_model_len) == (memory.SHARE, memory.MODEL_LEN)
     assert config.train.lora
-    assert (memory.RANK, memory.ROW_TOKENS) == (config.train.lora.r, config.train.row_tokens)
+    assert (config.train.lora.r, config.train.row_tokens) == (memory.RANK, memory.ROW_TOKENS)
     assert len(load_constitution(FOLDER / config.constitution).principles) == 8
     assert config.prompts.train
     assert len(load_prompts(FOLDER / config.prompts.train)) == 160

@@ -1,9 +1,10 @@
 """How much GPU memory the stages of run.yaml take, from the models' shapes: `python examples/gpu/memory.py`.
 
-Weights are 2 bytes a parameter (bfloat16). A token's KV cache is 2 (keys, values) x layers x KV heads x head size x 2 bytes.
-An adapter of rank r on a matrix of m x n has r (m + n) numbers, 16 bytes each while it is trained: weight, gradient and
-AdamW's two moments in float32. For its backward pass an adapted layer keeps about 6 hidden states, keys and values and 4
-MLP states a token, 2 bytes a number: an estimate, the only one here. Shapes are those of the models' config.json.
+Weights are 2 bytes a parameter (bfloat16). A token's KV cache is 2 (keys, values) x layers x KV heads x head size x 2
+bytes. An adapter of rank r on a matrix of m x n has r (m + n) numbers, 16 bytes each while it is trained: weight,
+gradient and AdamW's two moments in float32. For its backward pass an adapted layer keeps about 6 hidden states, keys and
+values and 4 MLP states a token, 2 bytes a number: an estimate. So is what else the GPU holds, 3 GiB. Shapes are those of
+the models' config.json.
 """
 
 from __future__ import annotations
@@ -83,14 +84,20 @@ def lines() -> list[str]:
         f"| {s.name} | {s.parameters / 1e9:.2f} billion | {s.weights_gib:.1f} GiB | {s.kv_bytes // 1024} KiB |"
         for s in (POLICY, JUDGE)
     ]
-    found += ["", f"| GPU | Generating: tokens cached (sequences of {MODEL_LEN:,}) | Judging | Training |", "|---|---|---|---|"]
+    found += [
+        "",
+        f"| GPU | Generating: tokens cached (sequences of {MODEL_LEN:,}) | Judging | Training |",
+        "|---|---|---|---|",
+    ]
     training = POLICY.weights_gib + POLICY.adapter_gib + POLICY.kept_gib + OVERHEAD_GIB
     for gpu in GPUS:
         cells = [f"{t:,} ({t // MODEL_LEN})" for t in (cache_tokens(POLICY, gpu), cache_tokens(JUDGE, gpu))]
         fits = "fits" if training < gpu * 1e9 / GIB else "does not fit"
         found.append(f"| {gpu} GB | {cells[0]} | {cells[1]} | {training:.1f} GiB: {fits} |")
     parts = (POLICY.weights_gib, POLICY.adapter_gib, POLICY.kept_gib, OVERHEAD_GIB)
-    said = "Training is {:.1f} GiB of weights, {:.1f} of adapter, {:.1f} kept for the backward pass of a row, {:.1f} else."
+    said = (
+        "Training is {:.1f} GiB of weights, {:.1f} of adapter, {:.1f} kept for the backward pass of a row, {:.1f} else."
+    )
     return [*found, "", said.format(*parts)]
 
 
