@@ -2,9 +2,9 @@
 
 Weights are 2 bytes a parameter (bfloat16). A token's KV cache is 2 (keys, values) x layers x KV heads x head size x 2
 bytes. An adapter of rank r on a matrix of m x n has r (m + n) numbers, 16 bytes each while it is trained: weight,
-gradient and AdamW's two moments in float32. For its backward pass an adapted layer keeps about 6 hidden states, keys and
-values and 4 MLP states a token, 2 bytes a number: an estimate. So is what else the GPU holds, 3 GiB. Shapes are those of
-the models' config.json.
+gradient and AdamW's two moments in float32. For its backward pass an adapted layer keeps about 6 hidden states, keys
+and values and 4 MLP states a token, 2 bytes a number: an estimate. So is what else the GPU holds, 3 GiB. Shapes are
+those of the models' config.json.
 """
 
 from __future__ import annotations
