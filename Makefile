@@ -27,7 +27,8 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile -m "not timed"
+	$(VENV)/bin/pytest -m timed
 
 bench-train: $(VENV)/.test
 	$(PY) -m benchmarks.training

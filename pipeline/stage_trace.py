@@ -126,32 +126,26 @@ def taught_answers(run: Run, opened: Opened, settings: ThreadSettings) -> tuple[
     from pipeline.trace_moved import answers_moved
     from pipeline.tracing import answers_along
     from pipeline.tracing_answers import as_single
+    from pipeline.trained_session import trained_session
 
     rows = {row.prompt.key: row for row in reversed(read_comparisons(run)) if row.after.text}
-    chosen = sorted(rows)[: settings.candidates]
-    singles = [as_single(key, rows[key]) for key in chosen]
-    kept = opened.recorded.kept
-    tokens, ends = answers_along(run, opened, singles, [kept[0], kept[-1]])
-    gained = ends.found[-1].h_B - ends.found[0].h_B
+    singles = [as_single(key, rows[key]) for key in sorted(rows)[: settings.candidates]]
+    session, kept = trained_session(run, opened.found), opened.recorded.kept
+    tokens, ends = answers_along(run, opened, singles, [kept[0], kept[-1]], session, "drop")
+    gained = (ends.found[-1].h_B - ends.found[0].h_B).tolist()
     ranked = sorted(
-        ((float(gained[at]) / rows[one.pair.key].after.tokens, one.pair.key) for at, one in enumerate(tokens.pairs)),
-        key=lambda found: (-found[0], found[1]),
+        zip(gained, tokens.pairs, strict=True),
+        key=lambda found: (-found[0] / rows[found[1].pair.key].after.tokens, found[1].pair.key),
     )
-    most = [key for _, key in ranked[: settings.answers]]
+    most = [as_single(tokens.pair.key, rows[tokens.pair.key]) for _, tokens in ranked[: settings.answers]]
     if not most:
         return [], len(ranked)
-    followed, seen = answers_along(run, opened, [as_single(key, rows[key]) for key in most], kept)
-    order = [one.pair.key for one in followed.pairs]
-    named = [f"log-probability of an answer to {rows[key].prompt.id} (nats)" for key in order]
-    found = dict(zip(order, answers_moved(opened, seen, named), strict=True))
+    followed, seen = answers_along(run, opened, most, kept, session)
+    chosen = [rows[one.pair.key] for one in followed.pairs]
+    moved = answers_moved(opened, seen, [f"log-probability of an answer to {row.prompt.id} (nats)" for row in chosen])
     return [
-        AnswerMoved(
-            conversation=rows[key].prompt.conversation,
-            text=rows[key].after.text,
-            tokens=rows[key].after.tokens,
-            moved=found[key],
-        )
-        for key in most
+        AnswerMoved(conversation=row.prompt.conversation, text=row.after.text, tokens=row.after.tokens, moved=one)
+        for row, one in zip(chosen, moved, strict=True)
     ], len(ranked)
 
 

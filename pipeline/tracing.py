@@ -7,7 +7,7 @@ What needs the model, the held-out pairs' gradients along the run, is computed w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -143,15 +143,16 @@ def answers_along(
     singles: Sequence[TrainSingle],
     steps: Sequence[int],
     session: Session | None = None,
+    too_long: Literal["error", "drop"] = "error",
 ) -> AnswersAlong:
     """Log-probability and gradient of single answers after each of these kept steps; loads the model where no `session`
     of it is given, whose weights are changed.
 
-    Raises DataError if an answer is longer than the training allows.
+    An answer that is longer than the training allows raises DataError, or is left out with `too_long="drop"`.
     """
     session = session or trained_session(run, opened.found)
     policy, settings = session.trainee.policy, run.config.train
-    tokens = tokenise(singles, policy.tokenizer, policy.stops, settings.max_length, "error")
+    tokens = tokenise(singles, policy.tokenizer, policy.stops, settings.max_length, too_long)
     # Their reference is of no interest: only changes and gradients are read.
     known = {one.key: ReferenceLogps(a=0.0, b=0.0) for one in singles}
     session = session._replace(trainee=session.trainee._replace(references={**session.trainee.references, **known}))

@@ -34,4 +34,5 @@ class ThreadSettings(Record):
     dial: str | None = Field(default=None, pattern=r"^[^:]+:[^:]+$")
     """Two axes of the constitution, `A:B`: how the margins along them trade as weight moves from A to B."""
     candidates: int = Field(default=64, ge=1)
-    """Held-out prompts whose first answers they are chosen from."""
+    """Held-out prompts whose first answers they are chosen from; answers that are longer than training allows are left
+    out."""

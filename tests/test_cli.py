@@ -15,6 +15,7 @@ from pipeline.load import load_run
 from tests.runs import environment, preceptor, write_run
 
 
+@pytest.mark.timed
 def test_help_needs_neither_torch_nor_half_a_second(tmp_path: Path) -> None:
     code = "import sys, pipeline.cli; sys.exit(bool({'torch', 'transformers', 'vllm', 'outlines'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], env=environment(), cwd=tmp_path, check=False).returncode == 0

@@ -170,6 +170,7 @@ def test_a_batch_of_questions_that_are_all_too_slow_does_not_stop_the_run(store:
     assert (count.states, count.reasons, count.to_ask_again) == ({"failed": 4, "valid": 4}, {"timeout": 4}, 4)
 
 
+@pytest.mark.timed
 def test_a_drip_of_bytes_does_not_hold_a_request_for_ever() -> None:
     with scripted(lambda request: completion(VERDICT)._replace(drip_seconds=0.2)) as server:
         began = time.monotonic()

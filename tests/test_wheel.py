@@ -39,6 +39,7 @@ def test_it_ships_the_packages_their_templates_and_no_tests(wheel: Path) -> None
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
+@pytest.mark.timed
 def test_installed_in_an_environment_of_its_own_it_answers_at_once(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
