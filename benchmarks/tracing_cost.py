@@ -3,11 +3,13 @@
 Every repetition times, in turn: tuned TRL (benchmarks/training_trl.py) in a fresh process; our training without and
 with a recording, each in a fresh process, the latter followed by every leave-one-out retraining; following the run
 (the held-out pairs' gradients along it, the attribution). TRL trains on hard labels, with the same adapter, steps and
-rate. Start-up is counted for nobody but in the following, which loads the model.
+rate. Start-up is counted for nobody but in the following, which loads the model. Repetitions are kept beside the
+retrainings, in costs.json: the same command after a crash does what is missing.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -22,6 +24,8 @@ from benchmarks.training import in_a_process
 from benchmarks.training_plan import Plan, Timing
 from pipeline.context import Run
 from pipeline.tracing import KEYS, Opened, edited_labels, opened_trace, weighted
+
+STORE = "costs.json"
 
 
 class Repetition(NamedTuple):
@@ -54,15 +58,18 @@ def measure_cost(
 ) -> list[Repetition]:
     """`follow` is what the trace does with an opened recording."""
     plan, work = trl_plan(run, opened, threads), our_work(run, opened, threads)
-    done = []
-    for _ in range(repetitions):
+    store = run.folder.root / STORE
+    done = [Repetition(**one) for one in json.loads(store.read_text(encoding="utf-8"))] if store.exists() else []
+    for _ in range(len(done), repetitions):
         with tempfile.TemporaryDirectory() as folder:
             in_a_process("time", "trl_tuned", plan, Path(folder) / "trl")
             trl = Timing.model_validate_json((Path(folder) / "trl/timing.json").read_text(encoding="utf-8")).seconds
             plain = in_our_process("plain", work, Path(folder) / "plain").training
             ours = in_our_process("recorded", work, Path(folder) / "recorded")
         done.append(Repetition(trl, plain, ours.training, ours.again, followed(run, follow)))
-        print(f"cost, repetition {len(done)}: {words(done[-1])}", flush=True)
+        store.write_text(json.dumps([one._asdict() for one in done]), encoding="utf-8")
+    for number, one in enumerate(done, start=1):
+        print(f"cost, repetition {number}: {words(one)}", flush=True)
     return done
 
 
