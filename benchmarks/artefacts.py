@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -37,8 +39,13 @@ def rows(store: Path) -> dict[str, str]:
     """Key -> body of what is committed; nothing where there is no store yet."""
     if not store.exists():
         return {}
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
-        return dict(db.execute("SELECT key, body FROM records"))
+    # A copy: to read a store whose writer was killed would already mend it (SQLite replays the log that it finds).
+    with tempfile.TemporaryDirectory() as folder:
+        for path in store.parent.glob(f"{store.name}*"):
+            if path.name in (store.name, f"{store.name}-wal"):
+                shutil.copy(path, folder)
+        with closing(sqlite3.connect(Path(folder, store.name))) as db:
+            return dict(db.execute("SELECT key, body FROM records"))
 
 
 def _content(path: Path, name: str, folder: Path) -> object:

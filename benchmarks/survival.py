@@ -4,12 +4,14 @@
 
 1. A small real run (tests/runs.py: a model of two layers, three principles, an LLM judge that reads probabilities).
    Each of five stages is killed by SIGKILL, `--kills` times, at points chosen by seeds, and called again until it ends
-   (survival_kills.py). What it leaves must be what an undisturbed call leaves, byte for byte but for times.
+   (survival_kills.py), every fourth time killed again as it goes on. What it leaves must be what an undisturbed call
+   leaves, byte for byte but for times.
 2. Every input of benchmarks/hostile must be refused in one message, or come out harmless.
 3. `preceptor judge` and `preceptor label` with the judge `rules` on 1,000 and on `--pairs` pairs under two principles:
    peak memory of the process.
 
-The last line is one JSON object. The exit code is 1 if anything that should be 0 is not, or memory grows.
+The last line is one JSON object. The exit code is 1 if anything that should be 0 is not, a kill had more asked again
+than the batch in flight, or memory grows.
 """
 
 from __future__ import annotations
@@ -32,6 +34,16 @@ from benchmarks.survival_kills import COMMANDS, Survived, survive_many, whole_ru
 
 FEW_PAIRS = 1_000
 MOST_RATIO = 1.3
+BATCH_IN_FLIGHT = 3 * 2
+"""Votes: a pair under three principles, in two orders (tests/runs.py)."""
+ZEROS = (
+    "votes_lost",
+    "votes_duplicated",
+    "records_lost",
+    "artefact_mismatches",
+    "hostile_accepted",
+    "uncaught_exceptions",
+)
 
 
 class Killed(NamedTuple):
@@ -41,6 +53,7 @@ class Killed(NamedTuple):
     votes_lost: int
     votes_duplicated: int
     votes_asked_again: int
+    records_lost: int
     artefact_mismatches: int
     uncaught_exceptions: int
 
@@ -60,20 +73,28 @@ def kill_all(folder: Path, kills: int) -> Killed:
         found += ones
         _say_stage(stage, ones, time.perf_counter() - started)
     return Killed(
-        kills=len(found),
+        kills=sum(len(one.kills) for one in found),
         votes_lost=sum(one.votes_lost for one in found),
         votes_duplicated=sum(one.votes_duplicated for one in found),
         votes_asked_again=max((one.again for one in found), default=0),
+        records_lost=sum(one.records_lost for one in found),
         artefact_mismatches=sum(len(one.mismatches) for one in found),
         uncaught_exceptions=sum(bool(one.failure) for one in found),
     )
 
 
 def _say_stage(stage: str, ones: list[Survived], seconds: float) -> None:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(one.kill.kind for one in ones).items())
-    print(f"{stage}: {len(ones)} kills in {seconds:.0f} s ({kinds})", flush=True)
+    kinds = ", ".join(
+        f"{count} {kind}" for kind, count in Counter(kill.kind for one in ones for kill in one.kills).items()
+    )
+    again = Counter(one.again for one in ones if one.again)
+    print(f"{stage}: {sum(len(one.kills) for one in ones)} kills in {seconds:.0f} s ({kinds})", flush=True)
+    if again:
+        print(
+            "  votes asked again: " + ", ".join(f"{votes} in {count} cases" for votes, count in sorted(again.items()))
+        )
     for one in ones:
-        if one.failure or one.mismatches or one.votes_lost or one.votes_duplicated:
+        if one.failure or one.mismatches or one.votes_lost or one.votes_duplicated or one.records_lost:
             print(f"  NOT SURVIVED: {one}", flush=True)
 
 
@@ -113,8 +134,8 @@ def main(arguments: list[str]) -> int:
     uncaught = killed.uncaught_exceptions + withstood.uncaught_exceptions
     figures = {**killed._asdict(), **withstood._asdict(), "uncaught_exceptions": uncaught}
     print(json.dumps(figures | {"flat_memory_pairs": chosen.pairs, "flat_memory_ratio": ratio}))
-    zeros = ("votes_lost", "votes_duplicated", "artefact_mismatches", "hostile_accepted", "uncaught_exceptions")
-    return int(any(figures[name] for name in zeros) or ratio > MOST_RATIO)
+    too_many = killed.votes_asked_again > BATCH_IN_FLIGHT
+    return int(any(figures[name] for name in ZEROS) or too_many or ratio > MOST_RATIO)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The process that is killed: the real command line, with a SIGKILL at a chosen point of it.
 
 Points are counted as they are passed: before a file is fsynced, before and after it is renamed (the folder is fsynced
-after that), at a tick of progress; or a moment by the clock.
+after that), before a batch is committed to a store and after it, at a tick of progress; or a moment by the clock.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-POINTS = ("before fsync", "before rename", "after rename", "tick")
+POINTS = ("before fsync", "before rename", "after rename", "before commit", "after commit", "tick")
 ASKED, PASSED, SAID = "asked.txt", "passed.txt", "said.txt"
 """Beside the run file: keys of the votes that were asked, points passed, and what the command said."""
 
@@ -64,6 +65,7 @@ def _die() -> None:
 
 def _watch(kill: Kill | None) -> Counter[str]:
     """Count the points of every kind; die at the chosen one."""
+    from constitution.store import Store
     from pipeline.console import Console
 
     passed = Counter[str]()
@@ -73,7 +75,7 @@ def _watch(kill: Kill | None) -> Counter[str]:
         if kill and (kind, passed[kind]) == (kill.kind, kill.at):
             _die()
 
-    fsync, rename, tick = os.fsync, os.replace, Console.tick
+    fsync, rename, tick, transaction = os.fsync, os.replace, Console.tick, Store._transaction
 
     def watched_fsync(descriptor: Any) -> None:
         point("before fsync")
@@ -88,8 +90,16 @@ def _watch(kill: Kill | None) -> Counter[str]:
         point("tick")
         tick(console, progress)
 
+    @contextmanager
+    def watched_transaction(store: Any) -> Iterator[None]:
+        with transaction(store):
+            yield
+            point("before commit")
+        point("after commit")
+
     os.fsync, os.replace = watched_fsync, watched_rename  # type: ignore[assignment]
     Console.tick = watched_tick  # type: ignore[method-assign]
+    Store._transaction = watched_transaction  # type: ignore[method-assign]
     return passed
 
 

@@ -1,12 +1,13 @@
 """SIGKILL in every stage of a small real run, then the same command again: is anything lost, torn, or done twice?
 
 A case is a folder in which a stage is still to do. It is copied; the command is killed in the copy at a point that the
-seed chooses, and then called again until it ends. What is there then is compared with what the command leaves in a copy
-that nobody disturbs.
+seed chooses (every fourth seed: and killed again as it goes on), and then called again until it ends. What is there
+then is compared with what the command leaves in a copy that nobody disturbs.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import random
 import shutil
@@ -46,7 +47,7 @@ PRELOADED = [
     "reports.page",
     "pyarrow.parquet",
 ]
-SECONDS = 120.0
+SECONDS = 300
 
 
 class Ended(NamedTuple):
@@ -66,14 +67,22 @@ class Undisturbed(NamedTuple):
 
 
 class Survived(NamedTuple):
-    """What one kill led to. `mismatches`: names of artefacts; `again`: votes asked before and after the kill."""
+    """What one case led to. `mismatches`: names of artefacts; `again`: the most votes asked before and after a kill."""
 
-    kill: Kill
+    kills: tuple[Kill, ...]
     votes_lost: int
     votes_duplicated: int
     again: int
+    records_lost: int
     mismatches: list[str]
     failure: str
+
+
+class Process(NamedTuple):
+    """One process of a case: the stores that it found, by file name, and how often it asked each vote."""
+
+    found: dict[str, dict[str, str]]
+    asked: Counter[str]
 
 
 def whole_run(folder: Path, model: str) -> Path:
@@ -90,7 +99,11 @@ def call(folder: Path, arguments: Sequence[str], kill: Kill | None) -> Ended:
     context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=run_command, args=(folder, arguments, kill))
     process.start()
-    process.join(timeout=SECONDS)
+    # Second by second, so that the time for which this process itself was stopped does not count.
+    for _ in range(SECONDS):
+        process.join(timeout=1)
+        if process.exitcode is not None:
+            break
     if process.exitcode is None:
         process.kill()
         process.join()
@@ -99,8 +112,8 @@ def call(folder: Path, arguments: Sequence[str], kill: Kill | None) -> Ended:
 
 
 def undisturbed(stage: str, finished: Path, folder: Path) -> Undisturbed:
-    """Take the stage's artefacts away, keep that as the start of every kill, and do the stage once in peace."""
-    start, calm = folder / "start", folder / "calm"
+    """Take the stage's artefacts away, keep that as the start of every kill, and do the stage in peace, twice."""
+    start, calm, twin = folder / "start", folder / "calm", folder / "calm-again"
     shutil.copytree(finished, start)
     for name in (*LEFT[stage], f".stamps/{stage}.json"):
         path = start / RUN / name
@@ -110,12 +123,22 @@ def undisturbed(stage: str, finished: Path, folder: Path) -> Undisturbed:
             path.unlink(missing_ok=True)
     for name in (ASKED, PASSED, SAID):
         (start / name).unlink(missing_ok=True)
-    shutil.copytree(start, calm)
-    ended = call(calm, COMMANDS[stage], None)
+    passed = _in_peace(stage, start, calm)
+    again = _in_peace(stage, start, twin)
+    found = artefacts(calm / RUN)
+    assert differences(found, artefacts(twin / RUN)) == [], "two undisturbed calls differ: nothing can be compared"
+    # The first call may be slower, and a moment after the end kills nothing.
+    passed["moment"] = min(passed["moment"], again["moment"])
+    return Undisturbed(start, found, passed, len(_asked(calm)))
+
+
+def _in_peace(stage: str, start: Path, folder: Path) -> dict[str, int]:
+    """The points passed."""
+    shutil.copytree(start, folder)
+    ended = call(folder, COMMANDS[stage], None)
     assert ended.code == 0, ended.said
-    counts = dict(line.split("\t") for line in (calm / PASSED).read_text().splitlines())
-    passed = {kind: int(count) for kind, count in counts.items()}
-    return Undisturbed(start, artefacts(calm / RUN), passed, len(_asked(calm)))
+    counts = dict(line.split("\t") for line in (folder / PASSED).read_text().splitlines())
+    return {kind: int(count) for kind, count in counts.items()}
 
 
 def choose_kill(seed: int, calm: Undisturbed) -> Kill:
@@ -128,35 +151,51 @@ def choose_kill(seed: int, calm: Undisturbed) -> Kill:
     return Kill(kind, draw.randint(1, calm.passed[kind]))
 
 
-def survive(stage: str, calm: Undisturbed, seed: int, folder: Path) -> Survived | None:
-    """One kill, and the same command until it ends. None if the command was done before it could be killed."""
-    kill = choose_kill(seed, calm)
+def choose_kills(seed: int, calm: Undisturbed) -> list[Kill]:
+    """One kill; for every fourth seed another, by the clock, of the call that goes on after it."""
+    first = choose_kill(seed, calm)
+    return [first, choose_kill(1000 + seed, calm)] if seed % 4 == 3 else [first]
+
+
+def survive(stage: str, calm: Undisturbed, kills: Sequence[Kill], folder: Path) -> Survived | None:
+    """The kills, and the same command until it ends. None if the command was done before it could be killed."""
     shutil.copytree(calm.start, folder)
-    ended = call(folder, COMMANDS[stage], kill)
-    if ended.code == 0:
-        return None
-    if ended.code != -signal.SIGKILL:
-        return Survived(kill, 0, 0, 0, [], f"before the kill: {ended.said[-500:]}")
-    committed, before = rows(folder / VOTES), Counter(_asked(folder))
-    (folder / ASKED).unlink(missing_ok=True)
-    again = call(folder, COMMANDS[stage], None)
-    if again.code != 0:
-        return Survived(kill, 0, 0, 0, [], f"the same command again: {again.said[-500:]}")
-    return _account(kill, calm, folder, committed, before)
+    processes, done = list[Process](), list[Kill]()
+    for kill in (*kills, None):
+        found = _stores(folder)
+        ended = call(folder, COMMANDS[stage], kill)
+        processes.append(Process(found, Counter(_asked(folder))))
+        (folder / ASKED).unlink(missing_ok=True)
+        if ended.code == 0:
+            return _account(tuple(done), calm, folder, processes) if done else None
+        if kill is None or ended.code != -signal.SIGKILL:
+            return Survived(tuple(done), 0, 0, 0, 0, [], f"after {len(done)} kills: {ended.said[-500:]}")
+        done.append(kill)
+    raise AssertionError("the last call is not killed")
 
 
-def _account(
-    kill: Kill, calm: Undisturbed, folder: Path, committed: Mapping[str, str], before: Counter[str]
-) -> Survived:
-    after, final = Counter(_asked(folder)), rows(folder / VOTES)
+def _account(kills: tuple[Kill, ...], calm: Undisturbed, folder: Path, processes: Sequence[Process]) -> Survived:
+    final = _stores(folder)
+    lost, duplicated, again = Counter[str](), 0, 0
+    for earlier, later in itertools.pairwise(processes):
+        for name, records in later.found.items():
+            lost[name] += sum(final.get(name, {}).get(key) != body for key, body in records.items())
+        duplicated += sum(key in later.found.get(VOTES.name, {}) for key in later.asked)
+        again = max(again, len(earlier.asked & later.asked))
+    duplicated += sum(count - 1 for process in processes for count in process.asked.values())
     wanted = calm.found.get(VOTES.name, {})
     assert isinstance(wanted, dict)
-    lost = [key for key, body in committed.items() if final.get(key) != body]
-    lost += [key for key in wanted if key not in final]
-    twice = [key for asked in (before, after) for key, count in asked.items() if count > 1]
-    twice += [key for key in after if key in committed] + [key for key in final if key not in wanted]
+    votes = final.get(VOTES.name, {})
+    lost[VOTES.name] += len(wanted.keys() - votes.keys())
+    duplicated += len(votes.keys() - wanted.keys())
     mismatches = differences(calm.found, artefacts(folder / RUN))
-    return Survived(kill, len(lost), len(twice), len(before & after), mismatches, "")
+    others = lost.total() - lost[VOTES.name]
+    return Survived(kills, lost[VOTES.name], duplicated, again, others, mismatches, "")
+
+
+def _stores(folder: Path) -> dict[str, dict[str, str]]:
+    """The rows of every store in the run folder, by the store's file name."""
+    return {path.name: rows(path) for path in (folder / RUN).glob("*.sqlite")}
 
 
 def _asked(folder: Path) -> list[str]:
@@ -165,16 +204,20 @@ def _asked(folder: Path) -> list[str]:
 
 
 def survive_many(stage: str, finished: Path, folder: Path, kills: int) -> list[Survived]:
-    """So many real kills of one stage, seeds counted from 0; a seed whose command was done too early is left out."""
+    """Seeds counted from 0 until so many led to a real kill; one whose command was done too early is left out.
+
+    Raises AssertionError if that takes more than four times as many seeds.
+    """
     calm = undisturbed(stage, finished, folder)
     found: list[Survived] = []
-    for seed in range(4 * kills):
+    for seed in itertools.count():
+        assert seed < 4 * kills, f"{stage}: only {len(found)} of {seed} seeds killed anything"
         case = folder / f"kill-{seed}"
-        survived = survive(stage, calm, seed, case)
+        survived = survive(stage, calm, choose_kills(seed, calm), case)
         if survived is not None:
             found.append(survived)
         if survived is None or not (survived.failure or survived.mismatches):
             shutil.rmtree(case)
         if len(found) == kills:
-            break
-    return found
+            return found
+    raise AssertionError("there is always another seed")

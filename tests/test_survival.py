@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.artefacts import artefacts, differences, rows
+from benchmarks.survival import BATCH_IN_FLIGHT
 from benchmarks.survival_child import POINTS, Kill
 from benchmarks.survival_kills import (
     COMMANDS,
@@ -43,24 +44,25 @@ def test_a_stage_that_was_killed_ends_as_if_nothing_had_happened(stage: str, fin
     calm = undisturbed(stage, finished, tmp_path)
     for kind in ("before rename", "after rename"):
         seed = next(s for s in range(100) if choose_kill(s, calm).kind == kind)
-        survived = survive(stage, calm, seed, tmp_path / kind)
-        assert survived is not None
-        assert survived == (choose_kill(seed, calm), 0, 0, 0, [], "")
+        kill = choose_kill(seed, calm)
+        assert survive(stage, calm, [kill], tmp_path / kind) == ((kill,), 0, 0, 0, 0, [], "")
 
 
-def test_a_judge_that_was_killed_asks_at_most_the_batch_in_flight_again(
-    calm_judge: Undisturbed, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kills", "again"),
+    [
+        ([Kill("after commit", 2)], 0),
+        # The third principle applies to every second prompt.
+        ([Kill("before commit", 2)], BATCH_IN_FLIGHT - 2),
+        ([Kill("tick", 1), Kill("before commit", 1)], BATCH_IN_FLIGHT - 2),
+    ],
+    ids=["committed", "answered", "killed twice"],
+)
+def test_a_judge_that_was_killed_asks_the_batch_in_flight_again_and_nothing_else(
+    calm_judge: Undisturbed, tmp_path: Path, kills: list[Kill], again: int
 ) -> None:
-    """Killed at a tick, when a batch has just been committed, and by the clock, anywhere."""
-    seeds = {choose_kill(s, calm_judge).kind: s for s in range(16)}
-    batch = 3 * 2  # a pair under three principles, in two orders
-    for kind in ("tick", "moment"):
-        survived = survive("judge", calm_judge, seeds[kind], tmp_path / kind)
-        if survived is None:
-            assert kind == "moment", "the command passed no tick"
-            continue
-        assert survived._replace(again=0) == (choose_kill(seeds[kind], calm_judge), 0, 0, 0, [], "")
-        assert survived.again <= (0 if kind == "tick" else batch)
+    survived = survive("judge", calm_judge, kills, tmp_path / "case")
+    assert survived == (tuple(kills), 0, 0, again, 0, [], "")
 
 
 def test_every_kind_of_point_is_drawn_and_seeds_are_reproducible(calm_judge: Undisturbed) -> None:
