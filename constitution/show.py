@@ -110,13 +110,14 @@ def yaml_text(value: object) -> str:
 
 
 class _Plain(yaml.SafeDumper):
-    """No anchors: constitutions may not have them. Quotes around what a YAML could read as something else than text."""
+    """No anchors: constitutions may not have them. Quotes around what a YAML could read as something else than text,
+    and around characters that nobody sees: there they can be written as escapes."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        style = None if read_plain(data) == data else '"'
+        style = None if read_plain(data) == data == harmless(data) else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 

@@ -196,7 +196,8 @@ class SeenKeys:
     """A set of keys that lives on disk: SQLite's own temporary file, gone when it is closed, however many there are."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)
+        # An iteration that was given up is closed by whatever thread collects it.
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=OFF")
         self._db.execute("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
 

@@ -38,7 +38,7 @@ from generate.engine import (
 )
 from generate.readout import missing_mass, reads_as, sum_spellings
 from generate.served import address
-from generate.server_failures import Server, bound_body, explain_failure, no_completion
+from generate.server_failures import Server, bound_body, explain_failure, no_completion, without_key
 from generate.settings import OpenAiEngine
 from generate.strict_schema import server_schema
 
@@ -92,7 +92,7 @@ class OpenAiRunner:
             for place, conversation in enumerate(conversations)
             for index in range(drawn)
         ]
-        answers = [_completion(answer) for answer in self._ask_all(requests)]
+        answers = [_completion(answer, self._server) for answer in self._ask_all(requests)]
         # Outside of `except`, so that no trace of the client's exception, whose request holds the key, hangs on ours.
         if failures := [answer.failure for answer in answers if answer.failure]:
             raise ModelError(next((f for f in failures if f.stops), failures[0]).said)
@@ -125,7 +125,7 @@ class OpenAiRunner:
             )
             for place, conversation in enumerate(conversations)
         ]
-        return [_completion(answer) for answer in self._ask_all(requests)]
+        return [_completion(answer, self._server) for answer in self._ask_all(requests)]
 
     def close(self) -> None:
         """Close the connections."""
@@ -237,12 +237,12 @@ def _refused(answer: ChatCompletion) -> Failure | None:
     return None
 
 
-def _completion(answer: ChatCompletion | Failure) -> Completion:
+def _completion(answer: ChatCompletion | Failure, server: Server) -> Completion:
     if isinstance(answer, Failure):
         return unwritten(answer)
     choice, usage = answer.choices[0], answer.usage
     failure = _refused(answer)
-    text = "" if failure else choice.message.content or ""
+    text = "" if failure else without_key(choice.message.content or "", server)
     finish: Literal["stop", "length"] = "length" if choice.finish_reason == "length" else "stop"
     tokens_out, tokens_in = (usage.completion_tokens, usage.prompt_tokens) if usage else (0, 0)
     return Completion(text, finish, tokens_out, tokens_in, failure)

@@ -21,6 +21,8 @@ MAX_BODY_BYTES = 8 * 2**20
 """No answer that a judge could use is longer; a server that sends more is not listened to."""
 TOO_LONG_CODES = ("context_length_exceeded",)
 TOO_LONG_WORDS = ("context length", "context window", "maximum model length", "max_model_len", "prompt is too long")
+SHORTEST_SECRET = 8
+"""Characters. A shorter word is a placeholder for a server that wants no key, and answers may hold it by chance."""
 FILTER_CODES = ("content_filter", "content_policy_violation")
 
 
@@ -35,6 +37,16 @@ class Server(NamedTuple):
     model: str
     settings: OpenAiEngine
     key: str
+
+
+def without_key(text: str, server: Server) -> str:
+    """What a server sent, with the key taken out if the server repeats it, be it cut off in its second half."""
+    key = server.key
+    shortest = max(SHORTEST_SECRET, len(key) // 2)
+    if len(key) >= SHORTEST_SECRET and key[:shortest] in text:
+        for end in range(len(key), shortest - 1, -1):
+            text = text.replace(key[:end], "***")
+    return text
 
 
 def bound_body(response: Any, seconds: float) -> None:
@@ -135,5 +147,5 @@ def _said(error: openai.APIStatusError, server: Server) -> str:
     """The server's own words, cut, with the key and control characters taken out."""
     body = error.body
     words = body.get("message") or body.get("detail") if isinstance(body, Mapping) else None
-    text = first_line(Exception(words or error.response.reason_phrase))
-    return harmless(text.replace(server.key, "***"))[:SAID_CHARS]
+    text = without_key(str(words or error.response.reason_phrase), server)
+    return harmless(first_line(Exception(text)))[:SAID_CHARS]

@@ -65,13 +65,13 @@ def show(
     """Show a constitution as it is in the end: what it extends worked in, weights normalised, keys, meaning."""
     from constitution import show as showing
     from constitution.load import read_constitution
-    from pipeline.console import printable
+    from pipeline.console import printable, spelt_out
 
     written = read_constitution(file)
     if as_yaml:
-        typer.echo(showing.as_yaml(written.constitution), nl=False)
+        typer.echo(spelt_out(showing.as_yaml(written.constitution), wide="\\U{:08X}"), nl=False)
     elif as_json:
-        typer.echo(showing.show(written).model_dump_json(indent=2))
+        typer.echo(spelt_out(showing.show(written).model_dump_json(indent=2)))
     else:
         typer.echo(printable("\n".join(showing.shown_lines(showing.show(written)))))
 
@@ -89,7 +89,7 @@ def diff(
     from constitution.diff import diff as difference
     from constitution.diff import diff_lines
     from constitution.load import load_constitution
-    from pipeline.console import printable
+    from pipeline.console import printable, spelt_out
 
     found = difference(load_constitution(old), load_constitution(new))
     if not as_json:
@@ -98,7 +98,7 @@ def diff(
     if as_json:
         whole = {"diff": found.model_dump(mode="json")}
         dumped = {part: record.model_dump(mode="json") for part, (record, _) in parts.items()}
-        typer.echo(json.dumps(whole | dumped, indent=2, ensure_ascii=False))
+        typer.echo(spelt_out(json.dumps(whole | dumped, indent=2, ensure_ascii=False)))
         return
     for _, lines in parts.values():
         typer.echo(printable("\n".join(lines)))

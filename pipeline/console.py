@@ -5,6 +5,7 @@ Text that came from a model or a file never reaches the terminal with its contro
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import unicodedata
@@ -32,6 +33,18 @@ def printable(text: str) -> str:
     return "".join(
         c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
     )
+
+
+def spelt_out(document: str, wide: str = "") -> str:
+    """JSON, with the characters that `printable` takes out as escapes: the same document, and safe on a terminal.
+
+    `wide` is the escape of a character beyond U+FFFF where it is not JSON's, as in YAML: `\\U{:08X}`.
+    """
+    return "".join(c if c in "\n\t" or c == printable(c) else _escape(c, wide) for c in document)
+
+
+def _escape(character: str, wide: str) -> str:
+    return wide.format(ord(character)) if wide and ord(character) > 0xFFFF else json.dumps(character)[1:-1]
 
 
 def _spent(tick: Tick) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from constitution.load import load_constitution
+from pipeline.console import printable
 from tests.runs import preceptor, write_run
 
 CHILD = """\
@@ -14,7 +17,7 @@ extends: constitution.yaml
 remove: [no-repetition]
 principles:
   - {id: short, weight: 3}
-  - {id: kind, text: "The answer is kind \\e[31m.", source: crowd}
+  - {id: kind, text: "The answer is kind \\e[31m\\x9b\\u202e\\U000E0041.", source: crowd}
 """
 
 
@@ -32,8 +35,21 @@ def test_show_says_weights_keys_places_and_meaning(tmp_path: Path) -> None:
     assert f"    key {found.principles[1].key}  constitution.yaml:8" in lines
     assert "  * text: The answer is short." in lines
     assert "    source: crowd" in lines
-    assert "  * text: The answer is kind �[31m." in lines
+    assert "  * text: The answer is kind �[31m���." in lines
     assert lines[-1].startswith("* bears meaning")
+
+
+@pytest.mark.parametrize("form", ["--json", "--yaml"])
+def test_nothing_that_a_terminal_acts_upon_is_printed_even_in_a_document(form: str, tmp_path: Path) -> None:
+    """Its reader finds the very same text: test_json_says_the_same_and_yaml_loads_to_the_same_keys."""
+    write_run(tmp_path, "nowhere")
+    (tmp_path / "mine.yaml").write_text(CHILD)
+    for words in (("show", "mine.yaml"), ("diff", "constitution.yaml", "mine.yaml")):
+        if words[0] == "diff" and form == "--yaml":
+            continue
+        printed = preceptor("constitution", *words, form, cwd=tmp_path).stdout
+        assert "[31m" in printed
+        assert printable(printed) == printed
 
 
 def test_json_says_the_same_and_yaml_loads_to_the_same_keys(tmp_path: Path) -> None:
@@ -48,6 +64,7 @@ def test_json_says_the_same_and_yaml_loads_to_the_same_keys(tmp_path: Path) -> N
         ("kind", 0.2, found.principles[2].key),
     ]
     assert shown["principles"][0]["places"]["text"] == "constitution.yaml:5"
+    assert shown["principles"][2]["principle"]["text"] == found.principles[2].text
     assert shown["meaning"] == ["text", "polarity", "question", "check", "examples"]
     whole = tmp_path / "whole.yaml"
     whole.write_text(preceptor("constitution", "show", "mine.yaml", "--yaml", cwd=tmp_path).stdout)
