@@ -32,10 +32,10 @@ print(digest("x", a={"b": 1.5}), seed_from(1, "a"))
 """
 
 
-def test_the_same_under_every_hash_seed_and_locale() -> None:
+def test_the_same_under_every_hash_seed_locale_and_time_zone() -> None:
     outputs = set()
-    for seed, locale in (("0", "C"), ("1", "C.UTF-8"), ("12345", "C")):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": locale, "PYTHONIOENCODING": "utf-8"}
+    for seed, locale, zone in (("0", "C", "UTC"), ("1", "C.UTF-8", "Pacific/Kiritimati"), ("12345", "C", "XYZ+11")):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": locale, "TZ": zone, "PYTHONIOENCODING": "utf-8"}
         done = subprocess.run([sys.executable, "-c", KEYS], env=environment, capture_output=True, text=True, check=True)
         outputs.add(done.stdout)
     assert len(outputs) == 1

@@ -104,3 +104,8 @@ def test_the_lock_of_a_killed_process_is_taken_over(calm_judge: Undisturbed, tmp
     assert dead.isdigit()
     assert call(folder, COMMANDS["judge"], None).code == 0
     assert (folder / RUN / ".lock").read_text() != dead
+
+
+def test_a_whole_run_in_another_folder_leaves_the_same(finished: Path, tiny_model: ModelRef, tmp_path: Path) -> None:
+    again = whole_run(tmp_path / "elsewhere", tiny_model.path)
+    assert differences(artefacts(finished / RUN), artefacts(again / RUN)) == []
