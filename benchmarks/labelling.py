@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -85,13 +84,11 @@ def preceptor(command: str, folder: Path) -> Finished:
     """Run it in a process of its own. Raises CalledProcessError with its output shown."""
     arguments = [sys.executable, "-m", "pipeline.cli", command, "run.yaml"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-    started = time.perf_counter()
-    process = subprocess.Popen(arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        raise subprocess.CalledProcessError(status, arguments)
-    return Finished(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    with tempfile.TemporaryDirectory() as own:
+        figures = Path(own, "figures.json")
+        measured = [sys.executable, "-m", "benchmarks.measured", str(figures), *arguments]
+        subprocess.run(measured, cwd=folder, env=environment, check=True)
+        return Finished(*json.loads(figures.read_text()))
 
 
 def reweigh(folder: Path, weight: int) -> None:

@@ -84,15 +84,11 @@ def kill_all(folder: Path, kills: int) -> Killed:
 
 
 def _say_stage(stage: str, ones: list[Survived], seconds: float) -> None:
-    kinds = ", ".join(
-        f"{count} {kind}" for kind, count in Counter(kill.kind for one in ones for kill in one.kills).items()
-    )
-    again = Counter(one.again for one in ones if one.again)
-    print(f"{stage}: {sum(len(one.kills) for one in ones)} kills in {seconds:.0f} s ({kinds})", flush=True)
-    if again:
-        print(
-            "  votes asked again: " + ", ".join(f"{votes} in {count} cases" for votes, count in sorted(again.items()))
-        )
+    kinds = Counter(kill.kind for one in ones for kill in one.kills)
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    print(f"{stage}: {kinds.total()} kills in {seconds:.0f} s ({said})", flush=True)
+    for votes, count in sorted(Counter(one.again for one in ones if one.again).items()):
+        print(f"  {votes} votes asked again: in {count} of {len(ones)} cases", flush=True)
     for one in ones:
         if one.failure or one.mismatches or one.votes_lost or one.votes_duplicated or one.records_lost:
             print(f"  NOT SURVIVED: {one}", flush=True)
