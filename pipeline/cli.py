@@ -5,6 +5,7 @@ Nothing heavy is imported here: `preceptor --help` answers before torch could be
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -213,10 +214,13 @@ def entry() -> None:
             raise
         say(sentence)
         sys.exit(2)
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:  # typer's own answer to Ctrl-C
-            say("Stopped. What was done so far is kept: the same command goes on from there.")
-        raise
+    except (KeyboardInterrupt, SystemExit) as ended:
+        # The exit is typer's own answer to Ctrl-C; the other is Ctrl-C again, while that was being answered.
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        say("Stopped. What was done so far is kept: the same command goes on from there.")
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

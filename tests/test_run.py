@@ -162,7 +162,9 @@ def test_a_lost_artefact_is_made_again(copied: Path, capsys: pytest.CaptureFixtu
     assert labels.read_bytes() == content
 
 
-def killed_when(condition: Callable[[], bool], arguments: list[str], cwd: Path, how: signal.Signals) -> int:
+def killed_when(
+    condition: Callable[[], bool], arguments: list[str], cwd: Path, how: signal.Signals, times: int = 1
+) -> int:
     """Start the command, send it `how` as soon as `condition` holds, return its exit code; `stderr.txt` has what it
     complained of."""
     with (cwd / "stderr.txt").open("wb") as stderr:
@@ -173,7 +175,9 @@ def killed_when(condition: Callable[[], bool], arguments: list[str], cwd: Path, 
     while process.poll() is None and not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.002)
-    os.killpg(process.pid, how) if process.poll() is None else None
+    for _ in range(times):
+        os.killpg(process.pid, how) if process.poll() is None else None
+        time.sleep(0.02)
     return process.wait(timeout=60)
 
 
@@ -229,14 +233,17 @@ def test_kill_9_while_training_ends_in_the_same_weights(finished: Path, tmp_path
     assert (run / "metrics.jsonl").read_bytes() == metrics
 
 
-def test_ctrl_c_keeps_what_was_done(finished: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("presses", [1, 2, 5])
+def test_ctrl_c_keeps_what_was_done(finished: Path, tmp_path: Path, presses: int) -> None:
     subprocess.run(["cp", "-a", f"{finished}/.", str(tmp_path)], check=True)
     edit(tmp_path / "run.yaml", "judge: rules\n", "judge: reader\n")
     store = tmp_path / "runs" / "tiny" / "30-votes.sqlite"
     start = rows_in(store)
-    code = killed_when(lambda: rows_in(store) >= start + 12, command("judge", "run.yaml"), tmp_path, signal.SIGINT)
-    assert code == 130
-    assert (tmp_path / "stderr.txt").read_text(encoding="utf-8").endswith("the same command goes on from there.\n")
+    judging = command("judge", "run.yaml")
+    code = killed_when(lambda: rows_in(store) >= start + 12, judging, tmp_path, signal.SIGINT, presses)
+    said = (tmp_path / "stderr.txt").read_text(encoding="utf-8")
+    assert code == 130, said
+    assert said.endswith("the same command goes on from there.\n")
     assert rows_in(store) >= start + 12
     assert preceptor("judge", "run.yaml", cwd=tmp_path).returncode == 0
 

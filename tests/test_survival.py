@@ -119,7 +119,7 @@ def without_times(value: Any) -> Any:
 
 
 def test_a_whole_run_in_another_folder_leaves_the_same(finished: Path, tiny_model: ModelRef, tmp_path: Path) -> None:
-    """But for how long it took: that is in three JSON files, on the pages, and in the digests of the report's inputs."""
+    """But for how long it took: in three JSON files, on the pages, and in the digests of the report's inputs."""
     again = whole_run(tmp_path / "elsewhere", tiny_model.path)
     differing = set(differences(artefacts(finished / RUN), artefacts(again / RUN)))
     assert differing <= {*TIMED, "35-audit.html", "90-report.html", ".stamps/report.json"}
