@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from constitution.model import ID_PATTERN
 from constitution.record import Record
@@ -15,6 +17,9 @@ from pipeline.executor_settings import ExecutorSettings, LocalExecutor
 from reports.settings import BehaviourSettings, ThreadSettings
 from train.settings import TrainSettings
 
+MAY_HOLD_A_SECRET = re.compile(r"(?<!github)://[^/@]*:[^/@]*@|(?:https?|s?ftp)://(?:[^/]*@|[^?#]*[?#])")
+"""A user with a password, or on the web a user or a query; `github://org:repo@commit/...` is none."""
+
 
 class PromptFiles(Record):
     """Prompts, disjoint: files of JSON lines or Parquet, folders of such files, or fsspec URLs of either."""
@@ -23,6 +28,17 @@ class PromptFiles(Record):
     """Prompts to generate, judge and train on; left out with `pairs`, which bring their own."""
     heldout: str = Field(min_length=1)
     """Prompts that only the behaviour before and after is measured on."""
+
+    @field_validator("train", "heldout")
+    @classmethod
+    def _without_secrets(cls, where: str | None) -> str | None:
+        if where and MAY_HOLD_A_SECRET.search(where):
+            said = (
+                "must not hold a user, a password or a query: this address is written into the run folder. Let fsspec "
+                "take the key from where it keeps keys (its own configuration, the provider's environment variables)"
+            )
+            raise PydanticCustomError("may_hold_secret", "{said}", {"said": said})
+        return where
 
 
 class SecondOpinion(Record):

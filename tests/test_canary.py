@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from constitution.errors import ConfigError
 from generate.engine import ModelRef
+from pipeline.load import load_run
 from tests.runs import command, environment, write_run
 from tests.serving import CANARY, Received, Reply, Scripted, canary_code, completion, scripted
 
@@ -127,3 +129,42 @@ def test_a_refused_key_and_a_server_that_dies_are_said_without_it(tiny_model: Mo
     assert "check the environment variable OPENAI_API_KEY" in refused.stderr
     assert "no server can be reached" in gone.stderr
     assert holding(tmp_path, refused, gone) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://user:{CANARY}@data.example.com/prompts.jsonl",
+        f"https://{CANARY}@data.example.com/prompts.jsonl",
+        f"https://data.example.com/prompts.jsonl?X-Amz-Signature={CANARY}",
+        f"s3://me:{CANARY}@bucket/prompts/",
+        f"sftp://me:{CANARY}@host/prompts.jsonl",
+        f"zip://prompts.jsonl::https://user:{CANARY}@data.example.com/prompts.zip",
+    ],
+)
+def test_an_address_of_prompts_may_hold_no_key_and_is_not_repeated(url: str, tmp_path: Path) -> None:
+    text = write_run(tmp_path, "./model").read_text(encoding="utf-8")
+    (tmp_path / "run.yaml").write_text(text.replace("train: train.jsonl", f'train: "{url}"'), encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=r"run\.yaml:3:.*`train`: must not hold a user, a password or a query"
+    ) as wrong:
+        load_run(tmp_path / "run.yaml", {})
+    assert CANARY not in str(wrong.value)
+    with pytest.raises(ConfigError) as by_flag:
+        load_run(write_run(tmp_path / "other", "./model"), {}, [f"prompts.train={url}"])
+    assert CANARY not in str(by_flag.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket/prompts/",
+        "hf://datasets/org/name@main/train.parquet",
+        "github://org:repo@v1/prompts.jsonl",
+        "abfs://container@account.dfs.core.windows.net/prompts/",
+        "https://data.example.com:8443/prompts.jsonl",
+        "memory://a@b/c?.jsonl",
+    ],
+)
+def test_other_addresses_of_prompts_are_taken(url: str, tmp_path: Path) -> None:
+    assert load_run(write_run(tmp_path, "./model"), {}, [f"prompts.train={url}"]).prompts.train == url
