@@ -27,8 +27,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile -m "not timed"
-	$(VENV)/bin/pytest -m timed
+	$(VENV)/bin/pytest
 
 bench-train: $(VENV)/.test
 	$(PY) -m benchmarks.training

@@ -43,7 +43,8 @@ class _Scale(NamedTuple):
 def turning(label: Label, constitution: Constitution, principle: str) -> Turn | None:
     """The weight at which this principle, all others as they are, turns the label.
 
-    None where no weight does: it has no opinion here or is even, others decide alone, or the rule goes by order.
+    None where no weight does: it has no opinion here or is even, others decide alone, or the rule goes by order. Of a
+    pair without a label only more weight is asked about.
     """
     now, own = standing(label, constitution), _own_side(label, principle)
     weight = weights_in_scope(label, constitution).get(principle)

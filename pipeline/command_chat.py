@@ -93,14 +93,16 @@ def _checked(given: str | bytes) -> str:
 
 def _typed(console: Console) -> Iterator[str]:
     """What somebody types at a terminal, line by line, until QUIT or the end of input."""
-    import readline  # noqa: F401 - gives input() its line editing
+    import readline  # noqa: F401 - gives the prompt its line editing
+
+    from rich.console import Console as Terminal
 
     from constitution.errors import ConfigError
 
     console.say(HELP)
     while True:
         try:
-            line = input("> ").strip()
+            line = Terminal().input("> ").strip()
         except EOFError:
             console.say()
             return

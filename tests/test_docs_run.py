@@ -31,6 +31,10 @@ NOT_EXECUTED = {
     "calibrate": "needs a judge that judges better than a coin; tests/test_calibrate_command.py",
     "run examples/gpu/": "needs a GPU; tests/test_gpu_example.py checks the files",
     "run examples/": "trains the bundled model for minutes; tests/test_schema.py loads the files",
+    "whatif examples/planted/": "needs the policy that the line above trains for minutes; tests/test_whatif_command.py",
+    "ablate examples/planted/": "the same; tests/test_ablation_run.py executes it on a small run",
+    "conflicts examples/xstest/": "needs XSTest's files; tests/test_examples.py executes it",
+    "import xstest": "needs XSTest's files; tests/test_examples.py executes it",
     "run RUN.yaml --executor ray --set": "starts Ray with eight actors; tests/test_ray.py starts it with two",
     "run RUN.yaml --accept-judge small": "needs an entry `small` that fails; tests/test_audit_run.py executes it",
 }

@@ -140,7 +140,8 @@ def test_a_principle_that_one_judge_votes_on_under_both_names_is_not_compared(fi
 
 
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
-    done = preceptor("run", "run.yaml", cwd=finished)
+    # The first brings the report up to the audits that other tests may have asked for.
+    _, done = (preceptor("run", "run.yaml", cwd=finished) for _ in range(2))
     assert "Nothing was recomputed" in done.stdout, done.stdout
 
 

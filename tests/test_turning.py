@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from constitution.model import Constitution
@@ -44,6 +44,7 @@ RULES = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=300)
+@example((0.5, 0.5, 0.5), {"rule": "veto", "veto": ["third"], "margin": 0.22, "abstain_band": 0.28}, [None, 0.05, 0.4])
 @given(WEIGHTS, RULES, PS)
 def test_the_printed_weight_turns_the_label(
     weights: tuple[float, ...], aggregation: dict[str, object], ps: list[float | None]
@@ -57,7 +58,10 @@ def test_the_printed_weight_turns_the_label(
         wanted = own if now == 0 else -now
         found = turning(label, constitution, principle)
         if found is None:
-            assert own == 0 or all(side_at(label, constitution, principle, weight * x) != wanted for x in GRID)
+            # Of a label that is not there, only growing weights are asked about: less of a lukewarm opinion may leave
+            # the pair to others on the same side, which is not this principle's doing.
+            tried = [x for x in GRID if now != 0 or x > 1]
+            assert own == 0 or all(side_at(label, constitution, principle, weight * x) != wanted for x in tried)
             continue
         assert found.times == pytest.approx(found.weight / weight)
         assert (found.direction == "above") == (own == wanted)
