@@ -22,3 +22,10 @@ Progress: TypeAlias = Callable[[Tick], None]
 
 def silent(tick: Tick) -> None:
     """The Progress that says nothing: the default of every library call."""
+
+
+def duration(seconds: float) -> str:
+    """`75` -> `1:15`; `3700` -> `1:01:40`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

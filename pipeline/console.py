@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from constitution.progress import Tick
-from constitution.wording import duration as duration
+from constitution.progress import duration as duration
 from pipeline.stage_table import StageTable
 
 LINE_EVERY_SECONDS = 15.0

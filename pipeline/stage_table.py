@@ -12,8 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from constitution.progress import Tick
-from constitution.wording import duration
+from constitution.progress import Tick, duration
 
 COLUMNS = ("stage", "", "done", "rate", "remaining", "tokens", "time")
 
