@@ -50,7 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_navigation_has_every_page_once() -> None:
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
     listed = re.findall(r"[\w-]+\.md", str(nav))
-    assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md")), "add it to mkdocs.yml"
 
 
 def test_nothing_comes_from_elsewhere(site: Path) -> None:
