@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, NoReturn, Optional
 
 import typer
 
@@ -22,7 +22,7 @@ from pipeline.command_export import export_command
 from pipeline.command_import import import_command
 from pipeline.command_trace import trace_command
 from pipeline.command_whatif import whatif_command
-from pipeline.workers import check_command, help_training, is_helper, joined
+from pipeline.workers import check_command, help_training, is_helper, joined, leaving
 
 app = typer.Typer(
     name="preceptor",
@@ -195,7 +195,13 @@ def compare_judges(
 
 
 def entry() -> None:
-    """The console script: one sentence for a user's mistake (exit code 2), 130 for Ctrl-C."""
+    """The console script."""
+    with leaving():
+        answer()
+
+
+def answer() -> NoReturn:
+    """The command, to its exit: one sentence for a user's mistake (exit code 2), 130 for Ctrl-C."""
     from pipeline.console import printable
 
     def say(sentence: str) -> None:
@@ -205,6 +211,7 @@ def entry() -> None:
     try:
         check_command(next(iter(sys.argv[1:]), ""))
         app()
+        sys.exit(0)
     except PreceptorError as error:
         say(str(error))
         sys.exit(2)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pipeline.context import Run
     from reports.trace.records import Frontier
 
-NOT_FOLLOWED = "nobody has followed its training yet; `preceptor trace RUN.yaml` does, which loads the model once"
-
 Dial = Annotated[Optional[str], typer.Option(metavar="A:B", help="Also move weight between these axes.")]  # noqa: UP045
 JsonFile = Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Also write it as JSON.")]  # noqa: UP045
 CsvFile = Annotated[Optional[Path], typer.Option("--csv", metavar="FILE", help="Also write the map as CSV.")]  # noqa: UP045
@@ -78,15 +76,14 @@ def run_conflicts(
 def _traded(run: Run, first: str, second: str) -> Frontier | str:
     """How the policy's margins trade along the dial, or why that is not known; loads no model."""
     from constitution.errors import DataError
-    from pipeline.frontier import dial_frontier
-    from pipeline.tracing import is_followed, opened_trace
+    from pipeline.followed import followed_trace
 
-    if not run.folder.recording.exists():
-        return "the run has no recording of its training"
     try:
-        if not is_followed(run):
-            return NOT_FOLLOWED
-        return dial_frontier(run, opened_trace(run), first, second)
+        opened = followed_trace(run)
+        from pipeline.frontier import dial_frontier
+        from pipeline.trace_fidelity import missed
+
+        return dial_frontier(run, opened, missed(run, opened), first, second)
     except DataError as error:
         return str(error)
 

@@ -57,7 +57,7 @@ def trace_command(
     answer = None if response is None else str(response)
     asked = {"principle": principle, "pair": pair, "behaviour": behaviour, "response": answer}
     flags = {"name": name, "judge": judge}
-    if json_file is None and not any(asked.values()):
+    if json_file is None and all(what is None for what in asked.values()):
         from pipeline.run import run_pipeline
 
         run_pipeline(("trace",), run_file, flags, settings or [], runs)

@@ -18,14 +18,10 @@ from judge.audit.probes import with_principles
 from judge.forecast import Forecast
 from judge.relabelled import Bound, LabelChanges, Tally, labelled
 from pipeline.exchange import Exchange
+from pipeline.followed import followed_trace
 from pipeline.forecast import forecast_lines, forecast_votes
 from pipeline.stage_label import Labelled, select_by_prompt
 from reports.trace.records import WhatIf
-
-NOT_FOLLOWED = (
-    "nobody has followed its training yet; `preceptor whatif RUN.yaml --constitution NEW.yaml` does, which loads the "
-    "model once"
-)
 
 
 class Cost(Record):
@@ -175,17 +171,13 @@ def _selection(change: Exchange) -> Selection:
 
 def behaviour_effects(change: Exchange) -> BehaviourEffects:
     """From gradients that are there: a diff loads no model and writes nothing."""
-    run = change.old
-    if not run.folder.recording.exists():
-        return BehaviourEffects(reason="the run has no recording of its training", predicted=None)
-    from pipeline.tracing import is_followed, opened_trace
-    from pipeline.whatif import edited_by, what_if
-
+    old, new = change.old, change.new
     try:
-        edited = edited_by(run.constitution, change.new.constitution, change.new.config.constitution)
-        if not is_followed(run):
-            return BehaviourEffects(reason=NOT_FOLLOWED, predicted=None)
-        return BehaviourEffects(reason=None, predicted=what_if(run, opened_trace(run), edited))
+        opened = followed_trace(old)
+        from pipeline.whatif import edited_by, what_if
+
+        edited = edited_by(old.constitution, new.constitution, new.config.constitution)
+        return BehaviourEffects(reason=None, predicted=what_if(old, opened, edited))
     except (ConfigError, DataError) as error:
         return BehaviourEffects(reason=str(error), predicted=None)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from constitution.errors import DataError
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
-from judge.label_sets import compare_labels
 from pipeline.context import Run
 from pipeline.stage import Stage
 from reports.dial import two_axes
@@ -20,8 +19,6 @@ from reports.trace.words import frontier_lines
 if TYPE_CHECKING:
     from pipeline.tracing import Opened
     from reports.trace.whatif import Missed
-
-PREVIEW = "who moved every behaviour, and what leaving each principle out is predicted to do"
 
 
 def _inputs(run: Run) -> dict[str, str]:
@@ -76,18 +73,18 @@ def trace_report(run: Run) -> TraceReport:
         behaviours={p.id: behaviours[p.id] for p in run.constitution.principles if p.id in behaviours},
         without=tuple(_without(run, opened, residuals)),
         fidelity=measured_fidelity(run, opened, residuals),
-        frontier=_frontier(run, opened),
+        frontier=_frontier(run, opened, residuals),
         candidates=candidates,
         answers=tuple(taught),
-        shown=_shown(run, named),
+        shown=_shown(opened, named),
     )
 
 
-def _frontier(run: Run, opened: Opened) -> Frontier | None:
+def _frontier(run: Run, opened: Opened, residuals: Missed) -> Frontier | None:
     from pipeline.frontier import dial_frontier
 
     axes = _settings(run).dial
-    return dial_frontier(run, opened, *two_axes(axes)) if axes else None
+    return dial_frontier(run, opened, residuals, *two_axes(axes)) if axes else None
 
 
 def listed(moved: Moved) -> tuple[PairPart, ...]:
@@ -97,27 +94,23 @@ def listed(moved: Moved) -> tuple[PairPart, ...]:
 
 def _without(run: Run, opened: Opened, residuals: Missed) -> Iterator[Without]:
     """The prediction for every principle left out; none where nothing would be left."""
-    from pipeline.tracing import edited_labels, weighted
-    from reports.trace.whatif import corrected, label_set, margins_after, predict
+    from pipeline.tracing import weighted
+    from pipeline.whatif import rerun
+    from reports.trace.whatif import predict
 
     weights = {principle.id: principle.weight for principle in run.constitution.principles}
-    old = {key: opened.found.labels[key].p for key in opened.recorded.head.pairs}
     for gone in weights:
         left = {i: weight for i, weight in weights.items() if i != gone}
-        if not any(left.values()):
-            continue
-        labels = edited_labels(opened, weighted(run.constitution, left))
-        margins_J = margins_after(opened.played, opened.heldout, label_set(labels, opened.recorded.head.pairs))
-        margins_J = corrected(margins_J, residuals, {gone: 1.0})
-        changes = compare_labels(old, labels)
-        yield Without(
-            principle=gone,
-            corrected=gone in residuals.by_principle,
-            changed=changes.changed,
-            flipped=changes.flipped,
-            vanished=changes.vanished,
-            behaviours=tuple(predict(opened.heldout, margins_J, run.config.seed)),
-        )
+        if any(left.values()):
+            found = rerun(run, opened, weighted(run.constitution, left), residuals)
+            yield Without(
+                principle=gone,
+                corrected=gone in residuals.by_principle,
+                changed=found.changed.changed,
+                flipped=found.changed.flipped,
+                vanished=found.changed.vanished,
+                behaviours=tuple(predict(opened.heldout, found.margins_J, run.config.seed)),
+            )
 
 
 def taught_answers(run: Run, opened: Opened, settings: ThreadSettings) -> tuple[list[AnswerMoved], int]:
@@ -149,16 +142,13 @@ def taught_answers(run: Run, opened: Opened, settings: ThreadSettings) -> tuple[
     ], len(ranked)
 
 
-def _shown(run: Run, keys: set[str]) -> dict[str, TracedPair]:
-    labels = {label.pair_key: label.p for label in run.labels()}
+def _shown(opened: Opened, keys: set[str]) -> dict[str, TracedPair]:
     found = {}
-    for pair in run.pairs():
-        p = labels.get(pair.key)
-        if pair.key in keys and p is not None:
-            a, b = pair.a.text, pair.b.text
-            preferred, other = (a, b) if p >= 0.5 else (b, a)
+    for pair in opened.found.pairs:
+        if pair.key in keys:
+            preferred, other = (pair.a, pair.b) if pair.p >= 0.5 else (pair.b, pair.a)
             found[pair.key] = TracedPair(
-                conversation=pair.prompt.conversation, preferred=preferred, other=other, p=max(p, 1 - p)
+                conversation=pair.conversation, preferred=preferred, other=other, p=max(pair.p, 1 - pair.p)
             )
     return found
 
@@ -187,5 +177,5 @@ TRACE = Stage(
     inputs=_inputs,
     outputs=lambda folder: [folder.trace],
     execute=_execute,
-    preview=lambda run: [PREVIEW],
+    preview=lambda run: ["who moved every behaviour, and what leaving each principle out is predicted to do"],
 )

@@ -19,7 +19,7 @@ from pipeline.trace_fidelity import Told, real_sets
 from pipeline.tracing import Opened, labels_of
 from reports.ablation.records import Retrained
 from reports.trace.answers import Answers, Table, changes, trust
-from reports.trace.replay import replay
+from reports.trace.replay import way_between
 
 
 class Sampled(NamedTuple):
@@ -41,8 +41,8 @@ class MissedAnswers(NamedTuple):
 def predicted_changes(sampled: Sampled, weights: dict[str, float]) -> Table:
     """Mean change of every behaviour [F] with these principles at these weights."""
     opened = sampled.opened
-    away_C = replay(opened.played, labels_of(sampled.run, opened, weights)) * opened.played.stand_for_C
-    return np.array([changes(sampled.answers, name, away_C).mean() for name in sampled.named])
+    way_C = way_between(opened.played, labels_of(sampled.run, opened, weights))
+    return np.array([changes(sampled.answers, name, way_C).mean() for name in sampled.named])
 
 
 def missed_answers(sampled: Sampled) -> MissedAnswers:

@@ -21,8 +21,8 @@ from pipeline.ablation_inputs import Material, material
 from pipeline.context import Run
 from pipeline.trained_session import trained_job, trained_session
 from reports.trace.replay import LabelSet as ReplayLabels
-from reports.trace.replay import Recording, Rules, recording
-from reports.trace.whatif import HeldOut, label_set, margins_after
+from reports.trace.replay import Recording, Rules, recording, way_between
+from reports.trace.whatif import HeldOut, label_set, margins_at
 from train.heldout import Along, along, keep, kept, missing
 from train.losses import pair_loss
 from train.metrics import Votes, votes
@@ -33,6 +33,10 @@ from train.session import Session
 from train.tokens import Tokenised, tokenise
 
 KEYS = "heldout.json"
+NOT_FOLLOWED = (
+    "nobody has followed its training yet; `preceptor trace RUN.yaml` does, and so does any `preceptor whatif`: either "
+    "loads the model once"
+)
 
 
 class Followed(NamedTuple):
@@ -77,28 +81,25 @@ def opened_recording(run: Run) -> Followed:
     return Followed(found, recorded, played, votes([by_key[key] for key in recorded.head.pairs if key in by_key]))
 
 
-def opened_trace(run: Run) -> Opened:
-    """Raises DataError as `opened_recording`, and if the run holds nothing out."""
+def opened_trace(run: Run, *, follow: bool = True) -> Opened:
+    """Raises DataError as `opened_recording`, and if the run holds nothing out.
+
+    Where nobody has followed the training yet, that takes the model; with `follow` False it is a DataError.
+    """
     followed = opened_recording(run)
     by_key = {pair.key: pair for pair in followed.found.pairs}
-    keys, way = _heldout(run, followed.found, followed.recorded)
+    keys, way = _heldout(run, followed.found, followed.recorded, follow)
     return Opened(*followed, _leaning([by_key[key] for key in keys], way), way)
 
 
-def is_followed(run: Run) -> bool:
-    """Whether opening the trace takes no model. Raises DataError where there is no recording of this training."""
-    found = material(run)
-    trained_job(run, found)
-    recorded = read_recording(run.folder.recording, found.inputs, found.steps)
-    return (run.folder.recording / KEYS).exists() and not missing(run.folder.recording, recorded.kept)
-
-
-def _heldout(run: Run, found: Material, recorded: Recorded) -> tuple[list[str], Along]:
+def _heldout(run: Run, found: Material, recorded: Recorded, follow: bool) -> tuple[list[str], Along]:
     """The held-out pairs' keys, and their gradients after every kept step."""
     folder = run.folder.recording
     index = folder / KEYS
     lacking = recorded.kept if not index.exists() else missing(folder, recorded.kept)
     if lacking:
+        if not follow:
+            raise DataError(NOT_FOLLOWED)
         session = trained_session(run, found)
         if not session.parts.heldout:
             raise DataError(f"{run.folder.root}: no pair was held out of training (`train.heldout_fraction`)")
@@ -124,7 +125,7 @@ def edited_labels(opened: Opened, edited: Constitution) -> dict[str, float | Non
 
 def prediction(run: Run, opened: Opened, weights: dict[str, float]) -> torch.Tensor:
     """The held-out margins [J] with these principles at these weights."""
-    return margins_after(opened.played, opened.heldout, labels_of(run, opened, weights))
+    return margins_at(opened.heldout, way_between(opened.played, labels_of(run, opened, weights)))
 
 
 def labels_of(run: Run, opened: Opened, weights: dict[str, float]) -> ReplayLabels:

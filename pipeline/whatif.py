@@ -1,14 +1,20 @@
 """What an edited constitution would have trained: the prediction as data and as lines. `preceptor whatif` and
-`constitution diff` say it."""
+`constitution diff` say it, the report's trace and the frontier are made of it.
+
+Shapes: J held-out pairs, C coordinates.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import NamedTuple
 
+import numpy as np
+from torch import Tensor
+
 from constitution.errors import ConfigError, Problem
 from constitution.model import Constitution
-from judge.label_sets import LabelSet, compare_labels, constitution_of
+from judge.label_sets import Changed, LabelSet, compare_labels, constitution_of
 from judge.relabelled import kept_principles
 from pipeline.context import Run
 from pipeline.trace_fidelity import measured_fidelity, missed
@@ -16,9 +22,9 @@ from pipeline.trace_sampled import Sampled, missed_answers
 from pipeline.tracing import Opened, edited_labels
 from pipeline.tracing_answers import answers_seen
 from reports.trace.answers import changes, predict_answers
-from reports.trace.records import WhatIf
-from reports.trace.replay import replay
-from reports.trace.whatif import corrected, label_set, margins_after, predict
+from reports.trace.records import PredictedAnswers, WhatIf
+from reports.trace.replay import way_between
+from reports.trace.whatif import Missed, corrected, label_set, margins_at, predict
 
 
 class Edited(NamedTuple):
@@ -46,45 +52,59 @@ def edited_by(old: Constitution, new: Constitution, file: str) -> Edited:
     )
 
 
+class Rerun(NamedTuple):
+    """The run played again under another constitution over its votes: the labels of its pairs trained on and how they
+    differ, how much of each principle's weight is `gone`, the way of the weights [C], and the held-out margins [J],
+    corrected by what real retrainings tell."""
+
+    labels: dict[str, float | None]
+    changed: Changed
+    gone: dict[str, float]
+    way_C: Tensor
+    margins_J: Tensor
+
+
+def rerun(run: Run, opened: Opened, edited: Constitution, residuals: Missed) -> Rerun:
+    """Nothing is trained."""
+    left = {one.id: one.weight for one in edited.principles}
+    old = {one.id: one.weight for one in run.constitution.principles}
+    gone = {i: max(0.0, 1 - left.get(i, 0.0) / weight) for i, weight in old.items() if weight}
+    labels = edited_labels(opened, edited)
+    way_C = way_between(opened.played, label_set(labels, opened.recorded.head.pairs))
+    changed = compare_labels({key: opened.found.labels[key].p for key in labels}, labels)
+    margins_J = corrected(margins_at(opened.heldout, way_C), residuals, gone)
+    return Rerun(labels, changed, gone, way_C, margins_J)
+
+
 def what_if(run: Run, opened: Opened, edited: Edited, *, answers: bool = False) -> WhatIf:
     """The margins of the held-out pairs; with `answers` also the answers that stage `behaviour` sampled."""
-    old = {one.id: one.weight for one in run.constitution.principles}
-    new = {one.id: one.weight for one in edited.constitution.principles}
-    gone = {i: max(0.0, 1 - new.get(i, 0.0) / weight) for i, weight in old.items() if weight}
     residuals = missed(run, opened)
     measured = measured_fidelity(run, opened, residuals)
     started = time.perf_counter()
-    labels = edited_labels(opened, edited.constitution)
-    asked = label_set(labels, opened.recorded.head.pairs)
-    margins_J = corrected(margins_after(opened.played, opened.heldout, asked), residuals, gone)
+    found = rerun(run, opened, edited.constitution, residuals)
     seconds = time.perf_counter() - started
-    changed = compare_labels({key: opened.found.labels[key].p for key in labels}, labels)
-    found = WhatIf(
-        weights=new,
+    return WhatIf(
+        weights={one.id: one.weight for one in edited.constitution.principles},
         unjudged=tuple(edited.unjudged),
-        corrected=tuple(sorted(i for i in residuals.by_principle if gone.get(i))),
-        flipped=changed.flipped,
-        vanished=changed.vanished,
-        changed=changed.changed,
-        pairs=changed.pairs,
-        behaviours=tuple(predict(opened.heldout, margins_J, run.config.seed)),
+        corrected=tuple(sorted(i for i in residuals.by_principle if found.gone.get(i))),
+        flipped=found.changed.flipped,
+        vanished=found.changed.vanished,
+        changed=found.changed.changed,
+        pairs=found.changed.pairs,
+        behaviours=tuple(predict(opened.heldout, found.margins_J, run.config.seed)),
         fidelity=measured,
+        answers=tuple(_answers(run, opened, found)) if answers else (),
         seconds=seconds,
     )
-    return _with_answers(run, opened, found, labels, gone) if answers else found
 
 
-def _with_answers(
-    run: Run, opened: Opened, found: WhatIf, labels: dict[str, float | None], gone: dict[str, float]
-) -> WhatIf:
+def _answers(run: Run, opened: Opened, found: Rerun) -> list[PredictedAnswers]:
+    """Of every behaviour that two answers to some prompt have."""
     seen = answers_seen(run, opened)
-    away_C = replay(opened.played, label_set(labels, opened.recorded.head.pairs)) * opened.played.stand_for_C
-    named = [name for name in seen.values if changes(seen, name, away_C).size]
-    residuals = missed_answers(Sampled(run, opened, seen, named))
-    beyond = [part * residuals.by_principle[i] for i, part in gone.items() if i in residuals.by_principle]
-    missed_F = sum(beyond, residuals.trust_F * 0)
-    predicted = [
-        predict_answers(seen, name, away_C, float(shift), run.config.seed)
-        for name, shift in zip(named, missed_F, strict=True)
+    moved = {name: moved_P for name in seen.values if (moved_P := changes(seen, name, found.way_C)).size}
+    residuals = missed_answers(Sampled(run, opened, seen, list(moved)))
+    parts = [part * residuals.by_principle[i] for i, part in found.gone.items() if i in residuals.by_principle]
+    return [
+        predict_answers(seen, name, moved_P, float(beyond), run.config.seed)
+        for (name, moved_P), beyond in zip(moved.items(), sum(parts, np.zeros(len(moved))), strict=True)
     ]
-    return found.model_copy(update={"answers": tuple(predicted)})

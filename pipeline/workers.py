@@ -9,6 +9,7 @@ whether there is anything to train. What torchrun says of itself is in its envir
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,23 @@ def several() -> bool:
 def is_helper() -> bool:
     """Whether this process is another than the first of several."""
     return several() and os.environ.get("RANK", "0") != "0"
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """One of several processes ends at its sys.exit, without Python's own clearing up.
+
+    FSDP's caches keep the process group beyond its destruction, and with it gloo's threads: one that wakes in an
+    interpreter that is half gone aborts the process (pytorch/pytorch#190489), though everything is done and saved.
+    """
+    try:
+        yield
+    except SystemExit as ended:
+        if not several() or isinstance(ended.code, str):
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code or 0)
 
 
 def check_command(command: str) -> None:

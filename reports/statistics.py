@@ -42,6 +42,11 @@ class Interval(Record):
     note: str = ""
     """What the reader must know before trusting the interval."""
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside of it; not without an interval."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
 
 def paired_bootstrap(difference_by_prompt_P: Values, resamples: int, level: float, seed: int) -> Interval:
     """Mean of the prompts' values (paired differences, or win rates) with a bootstrap interval over prompts.

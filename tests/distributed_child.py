@@ -16,6 +16,7 @@ from constitution.progress import Tick
 from constitution.record import Record
 from constitution.store import Store
 from generate.engine import ModelRef
+from pipeline.workers import leaving
 from tests.training import make_pairs
 from train import team
 from train.loop import train
@@ -75,4 +76,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with leaving():
+        main()
+        sys.exit(0)

@@ -50,6 +50,7 @@ def test_a_predicted_mean_has_its_prompts_and_its_correction() -> None:
         {"words": torch.tensor([1.0, 3.0, 4.0, 6.0], dtype=torch.float64)},
         torch.tensor([[1.0], [-1.0], [-1.0], [1.0]]),
     )
-    found = predict_answers(answers, "words", torch.tensor([0.5]), 0.5, seed=0)
+    moved_P = changes(answers, "words", torch.tensor([0.5]))
+    found = predict_answers(answers, "words", moved_P, 0.5, seed=0)
     assert (found.now.estimate, found.now.n) == (3.5, 2)
     assert (found.change.estimate, found.change.n, found.correction) == (0.5, 2, 0.5)

@@ -129,7 +129,7 @@ def test_a_prediction_has_every_behaviour_and_says_what_is_not_known(trained: Pa
     for one in found.behaviours:
         assert f"  {one.principle}: {one.now.estimate:.3f} -> {one.then:.3f}, " in followed
         assert one.then == pytest.approx(one.now.estimate + one.change.estimate, abs=1e-12)
-        assert one.detectable is None or f"at least {one.detectable:.2g} would" in followed or one.moves
+        assert one.detectable is None or f"at least {one.detectable:.2g} would" in followed or one.change.excludes_zero
 
 
 def test_now_is_the_trained_policy(ablated: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reports.statistics import paired_bootstrap, smallest_detectable
+from reports.statistics import Values, paired_bootstrap, smallest_detectable
 from reports.trace.records import PredictedAnswers
 from reports.trace.whatif import prompt_means
 
@@ -35,7 +35,7 @@ class Answers(NamedTuple):
     gradients_A_C: Tensor
 
 
-def changes(answers: Answers, behaviour: str, away_C: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def changes(answers: Answers, behaviour: str, away_C: Tensor) -> Values:
     """The predicted change of the behaviour's mean on every prompt with two or more answers, in its own units; `away_C`
     is the weights' difference times what each coordinate stands for. NaN in `values` is an answer without the measure.
     """
@@ -49,15 +49,17 @@ def changes(answers: Answers, behaviour: str, away_C: Tensor) -> np.ndarray[tupl
     return np.array(found)
 
 
-def predict_answers(answers: Answers, behaviour: str, away_C: Tensor, correction: float, seed: int) -> PredictedAnswers:
-    """A behaviour's mean now, and its predicted change plus `correction`, over prompts with two answers or more."""
-    moved_P = changes(answers, behaviour, away_C) + correction
+def predict_answers(
+    answers: Answers, behaviour: str, moved_P: Values, correction: float, seed: int
+) -> PredictedAnswers:
+    """A behaviour's mean now, and its predicted change (`changes`) plus `correction`, over prompts with two answers or
+    more."""
     now_P = prompt_means(answers.prompts, answers.values[behaviour])
     return PredictedAnswers(
         behaviour=behaviour,
         now=paired_bootstrap(now_P, RESAMPLES, 0.95, seed),
-        change=paired_bootstrap(moved_P, RESAMPLES, 0.95, seed),
-        detectable=smallest_detectable(moved_P, 0.95),
+        change=paired_bootstrap(moved_P + correction, RESAMPLES, 0.95, seed),
+        detectable=smallest_detectable(moved_P + correction, 0.95),
         correction=correction,
     )
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from constitution.record import Record
 from reports.matrix_figure import Effect, Matrix, matrices
 from reports.statistics import Interval
-from reports.text import number
+from reports.text import interval_text
 from reports.trace.fidelity import words as fidelity_words
 from reports.trace.records import Moved, PairPart, TraceReport
 
@@ -88,33 +88,28 @@ def _pictures(cells: Sequence[TracePart], name: str, title: str) -> list[Matrix]
     rows = [*(one for one in columns if one in there), *sorted(there - set(columns))]
     effects = {
         (cell.principle, cell.behaviour): Effect(
-            cell.effect.estimate, cell.effect.low, cell.effect.high, clear(cell.effect)
+            cell.effect.estimate, cell.effect.low, cell.effect.high, cell.effect.excludes_zero
         )
         for cell in cells
     }
     return matrices(rows, columns, effects, name, title)
 
 
-def clear(effect: Interval) -> bool:
-    """Whether the interval leaves 0 out."""
-    return effect.low is not None and effect.high is not None and (effect.low > 0 or effect.high < 0)
-
-
 def _sentence(name: str, found: Moved) -> str:
     """`short-answer: its margin rose by 0.42 [0.3, 0.5], n = 16; most of it ...`."""
     measured = found.measured
-    if not clear(measured):
-        return f"{name}: no detectable change of its margin on held-out pairs ({_effect(measured)})"
+    if not measured.excludes_zero:
+        return f"{name}: no detectable change of its margin on held-out pairs ({_shown(measured)})"
     way = "rose" if measured.estimate > 0 else "fell"
     sign = 1 if measured.estimate > 0 else -1
-    behind = [part for part in found.principles if sign * part.contribution.estimate > 0 and clear(part.contribution)]
+    behind = [
+        part for part in found.principles if sign * part.contribution.estimate > 0 and part.contribution.excludes_zero
+    ]
     behind.sort(key=lambda part: -sign * part.contribution.estimate)
-    who = "; ".join(f"{part.principle} {_effect(part.contribution)}" for part in behind[:2])
+    who = "; ".join(f"{part.principle} {_shown(part.contribution)}" for part in behind[:2])
     tail = f": most by {who}" if who else ": no single principle's part can be told from none"
-    return f"{name}: its margin {way} by {_effect(measured)}{tail}"
+    return f"{name}: its margin {way} by {_shown(measured)}{tail}"
 
 
-def _effect(found: Interval) -> str:
-    if found.low is None or found.high is None:
-        return number(found.estimate, 2, signed=True)
-    return f"{number(found.estimate, 2, signed=True)} [{number(found.low, 2)}, {number(found.high, 2)}], n = {found.n}"
+def _shown(found: Interval) -> str:
+    return interval_text(found, share=False, digits=2, signed=True)

@@ -28,11 +28,6 @@ class Predicted(Record):
     pairs: int
     """Held-out pairs."""
 
-    @property
-    def moves(self) -> bool:
-        """Whether the interval of the change leaves 0 out."""
-        return self.change.low is not None and (self.change.low > 0 or (self.change.high or 0.0) < 0)
-
 
 class PredictedAnswers(Record):
     """One behaviour of sampled answers under the edited constitution."""
@@ -47,11 +42,6 @@ class PredictedAnswers(Record):
     """The smallest change that these prompts would show with 80 % power; None where they do not differ."""
     correction: float
     """What of it comes from real retrainings."""
-
-    @property
-    def moves(self) -> bool:
-        """Whether the interval of the change leaves 0 out."""
-        return self.change.low is not None and (self.change.low > 0 or (self.change.high or 0.0) < 0)
 
 
 class WhatIf(Record):

@@ -109,6 +109,11 @@ def replay(played: Recording, labels: LabelSet) -> Tensor:
     return away_C
 
 
+def way_between(played: Recording, labels: LabelSet) -> Tensor:
+    """d [C] as products of whole vectors are estimated from it: each coordinate times how many it stands for."""
+    return replay(played, labels) * played.stand_for_C
+
+
 def _gradient(step: StepRecord, length: Tensor, played: Recording, labels: LabelSet, away_C: Tensor) -> Tensor:
     """The step's clipped gradient under other labels."""
     h_B = step.h_B + (step.gradients_B_C @ (away_C * played.stand_for_C)).double()

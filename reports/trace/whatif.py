@@ -18,7 +18,7 @@ from torch import Tensor
 
 from reports.statistics import Values, paired_bootstrap, smallest_detectable
 from reports.trace.records import Predicted
-from reports.trace.replay import LabelSet, Recording, replay
+from reports.trace.replay import LabelSet
 from train.gradients import PairGradients
 
 RESAMPLES = 2000
@@ -41,10 +41,9 @@ class Missed(NamedTuple):
     by_principle: Mapping[str, Tensor]
 
 
-def margins_after(played: Recording, heldout: HeldOut, labels: LabelSet) -> Tensor:
-    """The held-out pairs' predicted margins [J]."""
-    away_C = replay(played, labels)
-    return heldout.seen.h_B + (heldout.seen.gradients_B_C @ (away_C * played.stand_for_C)).double()
+def margins_at(heldout: HeldOut, way_C: Tensor) -> Tensor:
+    """The held-out pairs' predicted margins [J] where the weights end `way_C` (replay.way_between) further."""
+    return heldout.seen.h_B + (heldout.seen.gradients_B_C @ way_C).double()
 
 
 def corrected(margins_J: Tensor, missed: Missed, gone: Mapping[str, float]) -> Tensor:

@@ -42,7 +42,7 @@ def _answers_line(one: PredictedAnswers) -> str:
 
 
 def _verdict(one: Predicted | PredictedAnswers) -> str:
-    if one.moves:
+    if one.change.excludes_zero:
         return ""
     if one.detectable is None:
         return ": no detectable change"
