@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -200,7 +200,7 @@ def entry() -> None:
         answer()
 
 
-def answer() -> NoReturn:
+def answer() -> None:
     """The command, to its exit: one sentence for a user's mistake (exit code 2), 130 for Ctrl-C."""
     from pipeline.console import printable
 
@@ -211,7 +211,6 @@ def answer() -> NoReturn:
     try:
         check_command(next(iter(sys.argv[1:]), ""))
         app()
-        sys.exit(0)
     except PreceptorError as error:
         say(str(error))
         sys.exit(2)

@@ -53,11 +53,10 @@ def edited_by(old: Constitution, new: Constitution, file: str) -> Edited:
 
 
 class Rerun(NamedTuple):
-    """The run played again under another constitution over its votes: the labels of its pairs trained on and how they
-    differ, how much of each principle's weight is `gone`, the way of the weights [C], and the held-out margins [J],
-    corrected by what real retrainings tell."""
+    """The run played again under another constitution over its votes: how the labels of its pairs trained on differ,
+    how much of each principle's weight is `gone`, the way of the weights [C], and the held-out margins [J], corrected
+    by what real retrainings tell."""
 
-    labels: dict[str, float | None]
     changed: Changed
     gone: dict[str, float]
     way_C: Tensor
@@ -73,7 +72,7 @@ def rerun(run: Run, opened: Opened, edited: Constitution, residuals: Missed) -> 
     way_C = way_between(opened.played, label_set(labels, opened.recorded.head.pairs))
     changed = compare_labels({key: opened.found.labels[key].p for key in labels}, labels)
     margins_J = corrected(margins_at(opened.heldout, way_C), residuals, gone)
-    return Rerun(labels, changed, gone, way_C, margins_J)
+    return Rerun(changed, gone, way_C, margins_J)
 
 
 def what_if(run: Run, opened: Opened, edited: Edited, *, answers: bool = False) -> WhatIf:

@@ -183,12 +183,11 @@ def _judged(row: BehaviourRow, p_holm: float | None, level: float) -> BehaviourR
     if found is None or found.low is None or found.high is None or p_holm is None:
         verdict = "not measured: fewer than two shared prompts have it in both runs"
         return row.model_copy(update={"outcome": "unmeasured", "verdict": verdict})
-    apart = found.low > 0 or found.high < 0
-    if apart and p_holm <= 1 - level:
+    if found.excludes_zero and p_holm <= 1 - level:
         outcome = "higher" if found.low > 0 else "lower"
         return row.model_copy(update={"p_holm": p_holm, "outcome": outcome, "verdict": f"{outcome} in the other run"})
     verdict = f"no detectable difference{_would_show(row)}"
-    if apart and not is_constant(np.array([found.low, found.high])):
+    if found.excludes_zero and not is_constant(np.array([found.low, found.high])):
         verdict += f"; its interval alone leaves 0 out, which over all rows may be chance (Holm: p = {p_holm:.2g})"
     return row.model_copy(update={"p_holm": p_holm, "outcome": "undetected", "verdict": verdict})
 

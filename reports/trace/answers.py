@@ -54,12 +54,13 @@ def predict_answers(
 ) -> PredictedAnswers:
     """A behaviour's mean now, and its predicted change (`changes`) plus `correction`, over prompts with two answers or
     more."""
+    change_P = moved_P + correction
     now_P = prompt_means(answers.prompts, answers.values[behaviour])
     return PredictedAnswers(
         behaviour=behaviour,
         now=paired_bootstrap(now_P, RESAMPLES, 0.95, seed),
-        change=paired_bootstrap(moved_P + correction, RESAMPLES, 0.95, seed),
-        detectable=smallest_detectable(moved_P + correction, 0.95),
+        change=paired_bootstrap(change_P, RESAMPLES, 0.95, seed),
+        detectable=smallest_detectable(change_P, 0.95),
         correction=correction,
     )
 
