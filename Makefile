@@ -15,6 +15,10 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
 SOURCES := pyproject.toml requirements/cpu.lock requirements/cpu-test.lock requirements/torch-cpu.txt
 
+# Tests that want every core, or measure time: nothing may run beside them. The others run two files at a time, with one
+# thread each, since two processes that share two cores with two threads each wait for one another.
+ALONE := vllm or timed or every_core
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs bench-judge bench-train bench-trace survival lock clean
 
@@ -27,7 +31,8 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile -m "not ($(ALONE))"
+	$(VENV)/bin/pytest -m "$(ALONE)"
 
 bench-train: $(VENV)/.test
 	$(PY) -m benchmarks.training

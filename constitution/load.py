@@ -17,7 +17,7 @@ from constitution.explain import explain
 from constitution.extend import Written, overlay, principle_order, written
 from constitution.files import RecordT, read_text
 from constitution.model import Constitution, ConstitutionFile
-from constitution.nodes import Mapping, Scalar, Sequence, Tree, plain
+from constitution.nodes import Mapping, Node, Scalar, Sequence, Tree, plain
 from constitution.strict_yaml import MAX_BYTES, parse_yaml
 
 MAX_FILES = 16
@@ -97,6 +97,19 @@ def validate_tree(tree: Tree, model: type[RecordT]) -> RecordT:
             if not problems:
                 return record
     raise ConfigError(_in_order(problems))
+
+
+def problem_at(path: Path, keys: tuple[str, ...], message: str) -> Problem:
+    """A fault at the value of these nested keys; at the innermost that is there, where a flag set the others."""
+    tree = parse_yaml(read_text(path, MAX_BYTES), str(path))
+    assert tree.root is not None, "a file that has been loaded"
+    node: Node = tree.root
+    for key in keys:
+        entry = node.entries.get(key) if isinstance(node, Mapping) else None
+        if entry is None:
+            break
+        node = entry.node
+    return tree.problem(node.at, message)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

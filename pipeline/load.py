@@ -33,7 +33,7 @@ def load_run(path: Path, flags: Mapping[str, object], settings: Sequence[str] = 
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError([_flag_problem(dict(e), settings) for e in error.errors()]) from error
+        raise ConfigError([_flag_problem(dict(e), settings, config) for e in error.errors()]) from error
 
 
 def executor_settings(name: str | None) -> list[str]:
@@ -59,12 +59,23 @@ def _apply(tree: dict[str, Any], setting: str) -> None:
         raise ConfigError([Problem("--set", 1, 1, f"`{text}` cannot be read as a YAML value")]) from error
 
 
-def _flag_problem(error: dict[str, Any], settings: Sequence[str]) -> Problem:
+def _flag_problem(error: dict[str, Any], settings: Sequence[str], written: RunConfig) -> Problem:
     where = ".".join(str(part) for part in error["loc"]) or "the run file with its flags"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         message = f"no such setting{_did_you_mean(error['loc'])}"
+    elif error["type"] == "union_tag_not_found":
+        message = _without_kind(error, written)
     return Problem("--set" if settings else "flags", 1, 1, f"{where}: {message}")
+
+
+def _without_kind(error: dict[str, Any], written: RunConfig) -> str:
+    """What is missing where one of several kinds of entry is meant: mostly the name of an existing entry."""
+    missing = f"the key {str(error['ctx']['discriminator']).replace(chr(39), '`')} is missing"
+    table = getattr(written, str(error["loc"][0]), None)
+    if not isinstance(table, dict) or error["loc"][-1] in table:
+        return missing
+    return f"the run file has no such entry (it has: {', '.join(sorted(table))}), and in a new one {missing}"
 
 
 def _did_you_mean(location: Sequence[str | int]) -> str:

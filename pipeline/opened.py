@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from constitution.errors import ConfigError
 from constitution.files import write_json
+from constitution.load import problem_at
 from pipeline.artefacts import damage_set_aside
 from pipeline.config import RunConfig
 from pipeline.console import Console
@@ -41,7 +43,9 @@ def opened_run(
     folder = folder_of(config, path, runs)
     if dry and not measure:
         with Console() as console:
-            yield Run(config, base, folder, console, dry=True, retry_failed=retry_failed)
+            run = Run(config, base, folder, console, dry=True, retry_failed=retry_failed)
+            _check_dial(run, path)
+            yield run
         return
     folder.create()
     with Console() as console, folder.locked():
@@ -56,11 +60,23 @@ def opened_run(
             measure=measure,
             track=track,
         )
+        _check_dial(run, path)
         try:
             with damage_set_aside(folder.root):
                 yield run
         finally:
             run.close_engines()
+
+
+def _check_dial(run: Run, path: Path) -> None:
+    """Raises ConfigError at the run file's `trace.dial` where its axes are not the constitution's: found at once, not
+    by the stage that comes after training."""
+    from reports.dial import axes_fault, two_axes
+
+    axes = run.config.trace.dial if run.config.trace else None
+    fault = axes_fault(run.constitution, *two_axes(axes)) if axes else None
+    if fault:
+        raise ConfigError([problem_at(path, ("trace", "dial"), f"`trace.dial` is `{axes}`: {fault}")])
 
 
 def note_settings(run: Run) -> None:

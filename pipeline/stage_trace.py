@@ -65,6 +65,7 @@ def trace_report(run: Run) -> TraceReport:
     parts = additive(opened)
     behaviours = behaviours_moved(run, opened, told_of(opened)) if parts else {}
     taught, candidates = taught_answers(run, opened, _settings(run)) if parts and _settings(run).answers else ([], 0)
+    frontier, no_frontier = _frontier(run, opened, residuals)
     named = {part.pair for moved in [*behaviours.values(), *(one.moved for one in taught)] for part in listed(moved)}
     return TraceReport(
         no_parts=None if parts else NOT_ADDITIVE,
@@ -73,18 +74,25 @@ def trace_report(run: Run) -> TraceReport:
         behaviours={p.id: behaviours[p.id] for p in run.constitution.principles if p.id in behaviours},
         without=tuple(_without(run, opened, residuals)),
         fidelity=measured_fidelity(run, opened, residuals),
-        frontier=_frontier(run, opened, residuals),
+        frontier=frontier,
+        no_frontier=no_frontier,
         candidates=candidates,
         answers=tuple(taught),
         shown=_shown(opened, named),
     )
 
 
-def _frontier(run: Run, opened: Opened, residuals: Missed) -> Frontier | None:
+def _frontier(run: Run, opened: Opened, residuals: Missed) -> tuple[Frontier | None, str | None]:
+    """The frontier that the run file asks for, or why there is none: the rest of the trace does not need it."""
     from pipeline.frontier import dial_frontier
 
     axes = _settings(run).dial
-    return dial_frontier(run, opened, residuals, *two_axes(axes)) if axes else None
+    if not axes:
+        return None, None
+    try:
+        return dial_frontier(run, opened, residuals, *two_axes(axes)), None
+    except DataError as error:
+        return None, str(error)
 
 
 def listed(moved: Moved) -> tuple[PairPart, ...]:
@@ -162,6 +170,8 @@ def summary_lines(found: TraceReport) -> list[str]:
         lines.append(found.no_parts)
     if found.frontier:
         lines += frontier_lines(found.frontier)
+    if found.no_frontier:
+        lines.append(f"no frontier along the dial: {found.no_frontier}")
     for name, moved in found.behaviours.items():
         first = moved.principles[0]
         lines.append(

@@ -110,11 +110,19 @@ def two_axes(given: str) -> tuple[str, str]:
 
 def check_axes(constitution: Constitution, first: str, second: str) -> None:
     """Raises DataError if a dial cannot be turned between these two."""
+    fault = axes_fault(constitution, first, second)
+    if fault:
+        raise DataError(f"--dial {first}:{second}: {fault}")
+
+
+def axes_fault(constitution: Constitution, first: str, second: str) -> str | None:
+    """Why a dial cannot be turned between these two; None where it can."""
     axes = sorted({p.axis for p in constitution.principles if p.weight > 0})
     wrong = [axis for axis in (first, second) if axis not in axes]
-    if wrong or first == second:
-        fault = f"no principle with a weight is on axis `{wrong[0]}`" if wrong else "a dial needs two different axes"
-        raise DataError(f"--dial {first}:{second}: {fault}; the constitution has: {', '.join(axes)}")
+    if not wrong and first != second:
+        return None
+    fault = f"no principle with a weight is on axis `{wrong[0]}`" if wrong else "a dial needs two different axes"
+    return f"{fault}; the constitution has: {', '.join(axes)}"
 
 
 def _alone(label: Label, constitution: Constitution, axis: str) -> Outcome:

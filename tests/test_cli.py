@@ -78,6 +78,17 @@ def test_a_wrong_setting_flag_says_what_is_wrong(tmp_path: Path, setting: str, m
     assert message in str(caught.value)
 
 
+def test_a_setting_of_a_judge_that_is_not_there_says_which_are(tmp_path: Path) -> None:
+    run_file = write_run(tmp_path, "nowhere")
+    with pytest.raises(ConfigError) as caught:
+        load_run(run_file, {}, ["judges.rule.confidence=2"])
+    known = ", ".join(sorted(load_run(run_file, {}).judges))
+    said = f"judges.rule: the run file has no such entry (it has: {known}), and in a new one the key `kind` is missing"
+    assert said in str(caught.value)
+    with pytest.raises(ConfigError, match=r"judges\.rules: the key `kind` is missing"):
+        load_run(run_file, {}, ["judges.rules={confidence: 2}"])
+
+
 @pytest.mark.parametrize("name", ["../outside", "/absolute", "a/b", "nul\0", "A", "x" * 300, "..", "-dash"])
 def test_a_run_cannot_be_named_out_of_its_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError):

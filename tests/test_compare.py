@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from constitution.errors import ConfigError, DataError
 from generate.engine import ModelRef
 from judge.comparison import Comparison
 from pipeline.compare import run_comparison
 from pipeline.run import run_pipeline
+from tests.browsing import DESK, PAPER, PHONE, cut_off, opened, unfold, unreached, violations, wider_than
 from tests.runs import command, environment, write_run
 from tests.serving import Received, Reply, Scripted, canary_code, completion, scripted
 from tests.test_run import edit, votes_in
@@ -94,6 +96,26 @@ def test_two_judges_are_compared_and_a_second_time_nothing_is_asked(
     page = (run_file.parent / "runs" / "tiny" / "31-compare-judges.html").read_text(encoding="utf-8")
     assert "<h2>rules and remote</h2>" in page
     assert "It says more." in page
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", DESK), ("dark", PHONE)])
+def test_everybody_can_read_the_page(browser: Browser, run_file: Path, scheme: str, width: int) -> None:
+    compare(run_file, "rules", "remote", pairs=24)
+    path = run_file.parent / "runs" / "tiny" / "31-compare-judges.html"
+    with opened(browser, path, scheme=scheme, width=width) as (page, requests, said):
+        assert unreached(page) == []
+        assert page.locator("details").count() > 0
+        unfold(page)
+        assert violations(page) == []
+        assert wider_than(page, width) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for link in page.locator("a").all():
+            file, _, anchor = (link.get_attribute("href") or "").partition("#")
+            assert (path.parent / file).is_file() if file else page.locator(f"[id='{anchor}']").count() == 1
+        assert (requests, said) == ([path.as_uri()], [])
+    with opened(browser, path, width=PAPER) as (page, _, _):
+        page.emulate_media(media="print")
+        assert cut_off(page) == []
 
 
 def test_three_judges_make_three_couples(run_file: Path) -> None:

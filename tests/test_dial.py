@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from constitution.errors import DataError
+from constitution.errors import ConfigError, DataError
 from constitution.model import Constitution
 from judge.labels import relabel
 from judge.records import Label
+from pipeline.opened import opened_run
 from reports.dial import dial, dialled
 from tests.judging import a_constitution
 from tests.reporting import report_data
+from tests.runs import write_run
 from tests.test_aggregate import law
 from tests.test_conflicts import Views, judged
 
@@ -64,6 +69,23 @@ def test_the_ends_are_the_axes_own_labels_where_there_are_but_two() -> None:
     pairs, labels = judged(constitution, views, [""] * 4)
     points = dial(pairs, labels, constitution, "helpfulness", "safety", points=2).points
     assert points[0].agrees_first.value == points[1].agrees_second.value == 1.0
+
+
+def test_a_run_files_wrong_axes_are_found_before_anything_is_computed(tmp_path: Path) -> None:
+    run_file = write_run(tmp_path, "nowhere")
+    text = run_file.read_text(encoding="utf-8")
+    line = len(text.splitlines()) + 3
+    run_file.write_text(f"{text}trace:\n  answers: 0\n  dial: style:safety\n", encoding="utf-8")
+    said = f"{run_file}:{line}:9: `trace.dial` is `style:safety`: no principle with a weight is on axis `style`"
+    for dry in (True, False):
+        with pytest.raises(ConfigError) as caught, opened_run(run_file, {}, [], tmp_path / "runs", dry):
+            pass
+        assert str(caught.value).startswith(said)
+    run_file.write_text(text, encoding="utf-8")
+    flag = "trace.dial='a:b'"
+    expected = re.escape("run.yaml:1:1: `trace.dial` is `a:b`")
+    with pytest.raises(ConfigError, match=expected), opened_run(run_file, {}, [flag], tmp_path / "runs", True):
+        pass
 
 
 @pytest.mark.parametrize(

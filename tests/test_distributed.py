@@ -28,7 +28,7 @@ from train.settings import TrainSettings
 from train.tokens import TokenPair
 from train.turns import shares
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.every_core]
 # Float32. Two processes differ from one as two packings of the same pairs differ in one: by up to 3e-6 in a loss, 6e-6
 # in a norm, 5e-5 in a weight (AdamW divides by gradients that are nearly 0).
 LOSS, NORM, WEIGHT = 1e-5, 5e-5, 1e-4

@@ -21,7 +21,7 @@ from pipeline.ray_pool import check_installed
 from tests.runs import command, environment, preceptor, write_run
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.every_core]
 ON_RAY = ("--executor", "ray", "--set", "judge=reader")
 Rows = dict[str, str]
 

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from playwright.sync_api import Browser
 
 from generate.engine import ModelRef
+from pipeline.opened import opened_run
+from pipeline.stage_trace import _frontier, summary_lines
+from pipeline.trace_fidelity import missed
+from pipeline.tracing import opened_trace
 from reports.trace.records import Moved, TraceReport, WhatIf
 from tests.browsing import DESK, PHONE, opened, unfold, violations, wider_than
 from tests.runs import preceptor, write_run
@@ -116,6 +121,16 @@ def test_the_frontiers_middle_is_the_run_and_its_ends_lack_an_axis(traced: Path,
     dropped = asked(traced, "whatif", "run.yaml", "--drop", "few-vowels", "--drop", "no-repetition")
     (short,) = [one for one in dropped["behaviours"] if one["principle"] == "short"]
     assert first_end.predicted_first.estimate == pytest.approx(short["then"], abs=1e-6)
+
+
+def test_a_dial_that_cannot_be_turned_costs_the_frontier_alone(traced: Path) -> None:
+    with opened_run(traced / "run.yaml", {}, [], traced / "runs") as run:
+        seen = opened_trace(run)
+        silent = seen.heldout._replace(lean_J_K=torch.full_like(seen.heldout.lean_J_K, torch.nan))
+        found, why = _frontier(run, seen._replace(heldout=silent), missed(run, seen))
+    assert (found, why) == (None, "axis `brevity`: none of its principles has an opinion on any held-out pair")
+    said = summary_lines(TraceReport(no_frontier=why))
+    assert f"no frontier along the dial: {why}" in said
 
 
 def test_retrained_positions_stand_beside_the_predicted(traced: Path, tmp_path: Path) -> None:

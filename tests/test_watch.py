@@ -85,6 +85,7 @@ def test_nothing_wrong_says_nothing() -> None:
     half = seen([pair(0), pair(1, 0.5), pair(2)], [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])["ranking"].figure
     assert half
     assert (half.value, half.n) == (0.75, 2)
+    assert (half.low, half.high) == (0.0, 1.0), "the t interval of 1/2 and 1 reaches beyond what a share can be"
 
 
 def test_displacement_names_the_principles_whose_answers_fell() -> None:

@@ -34,6 +34,12 @@ class Estimate(Record):
         interval = "" if self.low is None else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
         return f"{self.value:.{digits}f}{interval}, {self.n} pairs of {self.prompts} prompts"
 
+    def as_share(self) -> Estimate:
+        """The same with its interval cut to 0..1, where a mean of shares lies: that takes no coverage from it."""
+        if self.low is None or self.high is None:
+            return self
+        return self.model_copy(update={"low": max(self.low, 0.0), "high": min(self.high, 1.0)})
+
     @property
     def negative(self) -> bool:
         """Whether the whole interval is below 0."""

@@ -53,7 +53,8 @@ def ranking(moved: Moved, table: Votes) -> Watched:
     """How often h, as the loss has it, has the label's sign; 0 counts half. It warns of nothing: `against` does."""
     figure = _over_labels(moved, lambda lean_B: _right(lean_B, moved.h_B))
     by_principle = _by_principle(moved, table, lambda lean_B: _right(lean_B, moved.h_B))
-    return Watched(name="ranking", figure=figure, principles=by_principle, warnings=())
+    shares = {principle: found.as_share() for principle, found in by_principle.items()}
+    return Watched(name="ranking", figure=figure and figure.as_share(), principles=shares, warnings=())
 
 
 def displacement(moved: Moved, table: Votes, where: str) -> Watched:

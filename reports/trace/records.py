@@ -203,6 +203,8 @@ class TraceReport(Record):
     """How predictions do on this run's retrained label sets; None where there are too few."""
     frontier: Frontier | None = None
     """How the two axes of the run file's `trace.dial` trade."""
+    no_frontier: str | None = None
+    """Why there is none although the run file asks for it."""
     candidates: int = 0
     """Held-out answers of the trained model that were looked at: the first to each prompt."""
     answers: tuple[AnswerMoved, ...] = ()
