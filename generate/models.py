@@ -55,6 +55,11 @@ def hub_id(name: str) -> str | None:
     return name if HUB_ID.fullmatch(name) and not os.path.isdir(name) else None
 
 
+def public_name(name: str) -> str:
+    """What the model is called where others read it: of a folder its last part, since the rest is this machine's."""
+    return name if hub_id(name) else Path(name).name
+
+
 def _resolve_folder(name: str) -> ModelRef:
     try:
         folder = Path(name).expanduser().resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from constitution.errors import DataError
-from constitution.files import write_atomically
+from constitution.files import write_atomically, write_json
 from constitution.read_json import read_record
-from generate.models import TRAINING
+from generate.engine import ModelRef
+from generate.models import TRAINING, hub_id, public_name
 from generate.records import Pair
 from judge.annotated import annotated_pairs
 from judge.export import write_preferences
@@ -52,7 +54,19 @@ def whole_folder(run: Run, folder: Path, license_name: str | None) -> str:
 def model_folder(run: Run, folder: Path) -> str:
     """The trained model with its card."""
     shutil.copytree(run.folder.policy, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(TRAINING))
+    adapter = folder / "adapter"
+    if adapter.is_dir():
+        (adapter / "README.md").unlink(missing_ok=True)  # runs of before have peft's empty template of a card
+        _name_base(adapter / "adapter_config.json", run.reference)
     return "the trained model and its card"
+
+
+def _name_base(path: Path, reference: ModelRef) -> None:
+    """The model that an adapter is for, as others can find it: peft writes the folder that it was loaded from."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = hub_id(reference.name) or public_name(reference.name)
+    config["revision"] = reference.revision if reference.path == reference.name else None
+    write_json(path, config)
 
 
 def _preferences(run: Run, folder: Path) -> int:
@@ -81,7 +95,7 @@ def _labelled(run: Run) -> Iterator[tuple[Pair, Label]]:
 
 def _finished(run: Run, folder: Path, license_name: str | None, rows: dict[str, int]) -> str:
     reference = read_record(run.folder.config, Resolved).model
-    wrote = f"The answers are by {reference.name}, revision {reference.revision}."
+    wrote = f"The answers are by {public_name(reference.name)}, revision {reference.revision}."
     facts = DatasetCardFacts(
         run=run.config.name,
         constitution=run.constitution,

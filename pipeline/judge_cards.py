@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from generate.models import public_name
 from judge.settings import LlmJudge, RewardModelJudge
 from pipeline.context import Run
 from reports.card_parts import JudgeCard
@@ -20,5 +21,5 @@ def judge_card(run: Run, name: str) -> JudgeCard:
         model = run.judges_model(entry)
     elif isinstance(entry, RewardModelJudge):
         model = run.model(entry.model, entry.revision)
-    described = f"{model.name}, revision {model.revision}" if model else None
+    described = f"{public_name(model.name)}, revision {model.revision}" if model else None
     return JudgeCard(name, entry.kind, described, run.judge(name).digest)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from constitution.model import Constitution
-from generate.models import hub_id
+from generate.models import hub_id, public_name
 from reports.card_parts import JudgeCard, escaped, labels_section, principles_section, table
 from train.estimate import Estimate
 from train.summary import TrainSummary
@@ -93,9 +93,10 @@ def _results(facts: ModelCardFacts) -> list[EvalResult]:
 
 def _head(facts: ModelCardFacts) -> str:
     model = facts.summary.model
+    name, revision = escaped(public_name(model.name)), escaped(model.revision)
     return (
-        f"# {escaped(facts.run)}\n\n{escaped(model.name)} (revision {escaped(model.revision)}), trained by Preceptor "
-        f"to follow the constitution {escaped(facts.constitution.name)}."
+        f"# {escaped(facts.run)}\n\n{name} (revision {revision}), trained by Preceptor to follow the constitution "
+        f"{escaped(facts.constitution.name)}."
     )
 
 

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import DatasetCard
+from huggingface_hub import DatasetCard, ModelCard
 
 from benchmarks.labelling import write_run
 from constitution.files import read_records
 from constitution.load import load_constitution
+from generate.engine import ModelRef
 from generate.records import Pair
 from judge.imports.folder import read_account
 from judge.records import Label
 from pipeline.run import run_pipeline
+from tests import runs
 from tests.hub_server import hub
 from tests.runs import command, environment, preceptor
 from tests.test_run import edit
@@ -153,15 +155,16 @@ def test_mistakes_are_one_sentence(labelled: Path, words: tuple[str, ...], messa
     assert "Traceback" not in result.stderr
 
 
-def pushed(folder: Path, url: str, key: str, *more: str) -> subprocess.CompletedProcess[str]:
+def pushed(folder: Path, url: str, key: str, kind: str = "datasets") -> subprocess.CompletedProcess[str]:
     """Through huggingface_hub's own client, in a process of its own that knows this hub alone."""
-    words = command("export", "run.yaml", "--format", "datasets", "--out", "hub:org/data", *more)
+    words = command("export", "run.yaml", "--format", kind, "--out", "hub:org/data")
     known = {
         **environment(),
         "HF_ENDPOINT": url,
         "HF_TOKEN": key,
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",  # Xet's storage is no open protocol; LFS is what every hub takes
     }
     return subprocess.run(words, cwd=folder, env=known, capture_output=True, text=True, timeout=120, check=False)
 
@@ -179,6 +182,30 @@ def test_it_goes_to_a_hub_in_one_private_commit(labelled: Path) -> None:
     assert server.keys == {f"Bearer {KEY}"}
     assert KEY not in result.stdout + result.stderr
     assert f"{server.url}/org/data/commit/" in result.stdout
+
+
+def test_a_trained_model_goes_to_a_hub_with_its_card(tiny_model: ModelRef, tmp_path: Path) -> None:
+    runs.write_run(tmp_path, tiny_model.path)
+    for stage in ("generate", "judge", "label", "train"):
+        done = preceptor(stage, "run.yaml", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    with hub(KEY) as server:
+        result = pushed(tmp_path, server.url, KEY, "model")
+    assert result.returncode == 0, result.stderr
+    assert [(one["name"], one.get("type", "model"), one["visibility"]) for one in server.made] == [
+        ("data", "model", "private")
+    ]
+    policy = tmp_path / "runs" / "tiny" / "50-policy"
+    names = {str(path.relative_to(policy)) for path in policy.rglob("*") if path.is_file()}
+    assert set(server.files) == names - {"training.json"}
+    changed = {name for name, content in server.files.items() if content != (policy / name).read_bytes()}
+    assert changed <= {"adapter/adapter_config.json"}
+    here = str(tmp_path.parent).encode()
+    assert [name for name, content in server.files.items() if here in content] == [], "folders of this machine"
+    assert server.large, "the weights go by LFS"
+    assert ModelCard(server.files["README.md"].decode()).data.to_dict()["tags"][0] == "preceptor"
+    assert server.keys == {f"Bearer {KEY}"}
+    assert KEY not in result.stdout + result.stderr
 
 
 def test_a_hub_that_refuses_says_why_and_the_key_stays_out_of_it(labelled: Path) -> None:

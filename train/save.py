@@ -29,6 +29,8 @@ def save_policy(policy: Policy, out: Path, adapted: bool) -> None:
         with quiet_transformers():
             if adapted:
                 policy.model.save_pretrained(unfinished / "adapter")
+                # peft's template of a card, all of it left to fill in; ours is beside the whole weights.
+                (unfinished / "adapter" / "README.md").unlink(missing_ok=True)
             whole = policy.model.merge_and_unload() if adapted else policy.model
             whole.save_pretrained(unfinished)
             policy.tokenizer.save_pretrained(unfinished)
