@@ -38,6 +38,7 @@ TEXT = {
     "docs/calibration.md": ["p = sigmoid(", "follows: T 0.49"],
     "docs/constitution.md": ["logit = confidence *", "p = sum of w_k p_k"],
     "docs/judging.md": ["preference     (l_ab", "few-vowels: 960 calls"],
+    "docs/trace-log.md": ["what-if from the one run:"],
     "docs/training.md": ["h = [log π(a|x)", "dpo    L = log(1", "dpo    dL/dθ = "],
 }
 """Formulas and output, by page and first words: nothing in them can be executed."""
