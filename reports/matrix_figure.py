@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 COLUMNS = 6
 """Columns side by side; of more, the matrix goes on below."""
 ROW_INCHES, HEAD_INCHES, NAMES_INCHES = 0.5, 0.95, 1.75
+COLUMN_INCHES, LETTER_INCHES = 1.15, 0.072
+"""The widest column; a letter of its slanted name, measured along the picture's width."""
+NAME_LETTERS = 20
 FAINTEST, FULLEST = 0.08, 0.6
 """Opacity of a cell's colour, from the smallest to the largest effect of its column."""
 
@@ -43,9 +47,10 @@ def matrices(rows: Sequence[str], columns: Sequence[str], effects: Effects, name
     """The pictures, of at most COLUMNS columns each. Every row has every column. `title` says what is in a cell; the
     columns' names follow it."""
     pictures = []
-    for start in range(0, len(columns), COLUMNS):
-        about = ", ".join(columns[start : start + COLUMNS])
-        picture = _matrix(rows, columns[start : start + COLUMNS], effects)
+    each = math.ceil(len(columns) / max(1, math.ceil(len(columns) / COLUMNS)))
+    for start in range(0, len(columns), each or 1):
+        about = ", ".join(columns[start : start + each])
+        picture = _matrix(rows, columns[start : start + each], effects)
         pictures.append(Matrix(about, svg(picture, f"{name}-{start}", f"{title} {about}, with intervals")))
     return pictures
 
@@ -54,7 +59,7 @@ def _matrix(rows: Sequence[str], columns: Sequence[str], effects: Effects) -> Fi
     height = HEAD_INCHES + ROW_INCHES * len(rows) + 0.1
     figure = blank_figure(height)
     left = NAMES_INCHES / WIDTH_INCHES
-    wide = min(1 - left - 0.005, len(columns) * 1.15 / WIDTH_INCHES)
+    wide = min(1 - left - 0.005 - _overhang(columns) / WIDTH_INCHES, len(columns) * COLUMN_INCHES / WIDTH_INCHES)
     axes = figure.add_axes((left, 0.1 / height, wide, ROW_INCHES * len(rows) / height))
     for x, column in enumerate(columns):
         cells = [effects[row, column] for row in rows]
@@ -63,6 +68,16 @@ def _matrix(rows: Sequence[str], columns: Sequence[str], effects: Effects) -> Fi
             _cell(axes, x, len(rows) - 1 - y, cell, largest)
     _frame(axes, rows, columns)
     return figure
+
+
+def _overhang(columns: Sequence[str]) -> float:
+    """By how many inches a slanted name may reach beyond the last column. Names begin in the middle of theirs."""
+    narrow = (WIDTH_INCHES - NAMES_INCHES) / COLUMNS * 0.85
+    beyond = [
+        LETTER_INCHES * len(short(name, NAME_LETTERS)) - narrow * (after + 0.5)
+        for after, name in enumerate(reversed(columns))
+    ]
+    return max(0.0, *beyond)
 
 
 def _cell(axes: Axes, x: int, y: int, cell: Effect, largest: float) -> None:
@@ -85,7 +100,7 @@ def _frame(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_xlim(0, len(columns))
     axes.set_ylim(0, len(rows))
     axes.xaxis.tick_top()
-    names = [short(name, 20) for name in columns]
+    names = [short(name, NAME_LETTERS) for name in columns]
     axes.set_xticks([x + 0.5 for x in range(len(names))], names, rotation=24, ha="left", color=COLOURS["ink"])
     places = [len(rows) - 0.5 - y for y in range(len(rows))]
     axes.set_yticks(places, [short(row, 24) for row in rows], color=COLOURS["ink"])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from constitution.model import Constitution
 from judge.agreement import verdict_on
@@ -222,6 +222,14 @@ def unbroken(sentence: str) -> str:
     return re.sub(r"\[[^\]]*\]|n = [\d,]+|\d %", lambda figure: figure[0].replace(" ", "\u00a0"), sentence)
 
 
+def coded(sentence: str) -> Markup:
+    """The sentence escaped, what stands between backticks as code."""
+    parts = [escape(part) for part in text.visible(sentence).split("`")]
+    if len(parts) % 2 == 0:
+        return escape(text.visible(sentence))
+    return Markup().join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
 def _figure(svg: str) -> Markup | None:
     return Markup(svg) if svg else None  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
 
@@ -268,6 +276,7 @@ def page_environment() -> ImmutableSandboxedEnvironment:
         "vote_words": vote_words,
         "sentence": unbroken_sentence,
         "unbroken": unbroken,
+        "coded": coded,
         "winner": winner,
         "same": same_sentence,
         "most": most,

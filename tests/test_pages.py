@@ -15,6 +15,7 @@ from pipeline.ablation_report import write_pages
 from pipeline.ablation_store import training_inputs
 from pipeline.opened import opened_run
 from reports.ablation.analyse import analyse
+from reports.matrix_figure import Effect, matrices
 from reports.page import render
 from reports.twins import write_twins
 from tests.browsing import DESK, PAPER, PHONE, cut_off, opened, unfold, unreached, violations, wider_than
@@ -126,6 +127,27 @@ def test_every_figure_says_what_it_shows_and_where_its_data_are(browser: Browser
             assert re.search(r"\bn (=|counts|is)", caption)
             assert figure.locator("figcaption a[href$='.csv'], figcaption a[href$='.json']").count()
     assert bool(figures) == (name != PAGES[1])
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 6, 7, 13])
+@pytest.mark.parametrize("last", ["x", "impersonal", "names-of-twenty-letters"])
+def test_no_name_of_a_matrix_is_cut_off(browser: Browser, tmp_path: Path, count: int, last: str) -> None:
+    columns = [f"principle-{i}" for i in range(count - 1)] + [last]
+    effects = {("row", column): Effect(-0.25, -10.5, 10.25, True) for column in columns}
+    drawn = matrices(["row"], columns, effects, "m", "Effects on")
+    assert ", ".join(one.about for one in drawn) == ", ".join(columns)
+    sizes = [one.about.count(",") + 1 for one in drawn]
+    assert max(sizes) - min(sizes) <= 2, "pictures of about one width"
+    path = tmp_path / "matrix.html"
+    path.write_text("<!doctype html><title>m</title>" + "".join(one.svg for one in drawn), encoding="utf-8")
+    beyond = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
+        const edge = svg.getBoundingClientRect().right;
+        const words = [...svg.querySelectorAll("text")];
+        return words.filter((word) => word.getBoundingClientRect().right > edge).map((word) => word.textContent);
+    })"""
+    with opened(browser, path) as (page, _, _):
+        assert page.locator("svg text").count() > 2 * count
+        assert page.evaluate(beyond) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
