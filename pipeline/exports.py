@@ -57,16 +57,23 @@ def model_folder(run: Run, folder: Path) -> str:
     adapter = folder / "adapter"
     if adapter.is_dir():
         (adapter / "README.md").unlink(missing_ok=True)  # runs of before have peft's empty template of a card
-        _name_base(adapter / "adapter_config.json", run.reference)
+        _name_base(adapter / "adapter_config.json", _reference(run))
     return "the trained model and its card"
 
 
 def _name_base(path: Path, reference: ModelRef) -> None:
     """The model that an adapter is for, as others can find it: peft writes the folder that it was loaded from."""
     config = json.loads(path.read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = hub_id(reference.name) or public_name(reference.name)
-    config["revision"] = reference.revision if reference.path == reference.name else None
+    on_hub = hub_id(reference.name)
+    config["base_model_name_or_path"] = on_hub or public_name(reference.name)
+    # Of a folder or a converted model the revision is a digest, which no hub knows.
+    config["revision"] = reference.revision if on_hub == reference.name else None
     write_json(path, config)
+
+
+def _reference(run: Run) -> ModelRef:
+    """The policy before training, as the run noted it: nothing is resolved again."""
+    return read_record(run.folder.config, Resolved).model
 
 
 def _preferences(run: Run, folder: Path) -> int:
@@ -94,7 +101,7 @@ def _labelled(run: Run) -> Iterator[tuple[Pair, Label]]:
 
 
 def _finished(run: Run, folder: Path, license_name: str | None, rows: dict[str, int]) -> str:
-    reference = read_record(run.folder.config, Resolved).model
+    reference = _reference(run)
     wrote = f"The answers are by {public_name(reference.name)}, revision {reference.revision}."
     facts = DatasetCardFacts(
         run=run.config.name,

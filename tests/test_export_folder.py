@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,8 @@ def test_a_trained_model_goes_to_a_hub_with_its_card(tiny_model: ModelRef, tmp_p
     assert changed <= {"adapter/adapter_config.json"}
     here = str(tmp_path.parent).encode()
     assert [name for name, content in server.files.items() if here in content] == [], "folders of this machine"
+    adapter = json.loads(server.files["adapter/adapter_config.json"])
+    assert (adapter["base_model_name_or_path"], adapter["revision"]) == (Path(tiny_model.path).name, None)
     assert server.large, "the weights go by LFS"
     assert ModelCard(server.files["README.md"].decode()).data.to_dict()["tags"][0] == "preceptor"
     assert server.keys == {f"Bearer {KEY}"}
