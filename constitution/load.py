@@ -17,7 +17,9 @@ from constitution.explain import explain
 from constitution.extend import Written, overlay, principle_order, written
 from constitution.files import RecordT, read_text
 from constitution.model import Constitution, ConstitutionFile
-from constitution.nodes import Mapping, Node, Scalar, Sequence, Tree, plain
+from constitution.nodes import Mapping, Scalar, Sequence, Tree, plain
+from constitution.places import locate
+from constitution.record import Record
 from constitution.strict_yaml import MAX_BYTES, parse_yaml
 
 MAX_FILES = 16
@@ -99,17 +101,12 @@ def validate_tree(tree: Tree, model: type[RecordT]) -> RecordT:
     raise ConfigError(_in_order(problems))
 
 
-def problem_at(path: Path, keys: tuple[str, ...], message: str) -> Problem:
-    """A fault at the value of these nested keys; at the innermost that is there, where a flag set the others."""
+def problem_at(path: Path, model: type[Record], keys: tuple[str, ...], message: str) -> Problem:
+    """A fault at the value of these nested keys of a file that is a `model`; at its start where a flag set it."""
     tree = parse_yaml(read_text(path, MAX_BYTES), str(path))
     assert tree.root is not None, "a file that has been loaded"
-    node: Node = tree.root
-    for key in keys:
-        entry = node.entries.get(key) if isinstance(node, Mapping) else None
-        if entry is None:
-            break
-        node = entry.node
-    return tree.problem(node.at, message)
+    place = locate(tree.root, model, keys)
+    return tree.problem(place.node.at if place.node else tree.root.at, message)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

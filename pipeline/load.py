@@ -71,7 +71,7 @@ def _flag_problem(error: dict[str, Any], settings: Sequence[str], written: RunCo
 
 def _without_kind(error: dict[str, Any], written: RunConfig) -> str:
     """What is missing where one of several kinds of entry is meant: mostly the name of an existing entry."""
-    missing = f"the key {str(error['ctx']['discriminator']).replace(chr(39), '`')} is missing"
+    missing = f"the key `{error['ctx']['discriminator'].strip(chr(39))}` is missing"
     table = getattr(written, str(error["loc"][0]), None)
     if not isinstance(table, dict) or error["loc"][-1] in table:
         return missing

@@ -41,14 +41,7 @@ def opened_run(
     config = load_run(path, flags, settings)
     base = path.resolve().parent
     folder = folder_of(config, path, runs)
-    if dry and not measure:
-        with Console() as console:
-            run = Run(config, base, folder, console, dry=True, retry_failed=retry_failed)
-            _check_dial(run, path)
-            yield run
-        return
-    folder.create()
-    with Console() as console, folder.locked():
+    with Console() as console:
         run = Run(
             config,
             base,
@@ -61,11 +54,16 @@ def opened_run(
             track=track,
         )
         _check_dial(run, path)
-        try:
-            with damage_set_aside(folder.root):
-                yield run
-        finally:
-            run.close_engines()
+        if dry and not measure:
+            yield run
+            return
+        folder.create()
+        with folder.locked():
+            try:
+                with damage_set_aside(folder.root):
+                    yield run
+            finally:
+                run.close_engines()
 
 
 def _check_dial(run: Run, path: Path) -> None:
@@ -76,7 +74,7 @@ def _check_dial(run: Run, path: Path) -> None:
     axes = run.config.trace.dial if run.config.trace else None
     fault = axes_fault(run.constitution, *two_axes(axes)) if axes else None
     if fault:
-        raise ConfigError([problem_at(path, ("trace", "dial"), f"`trace.dial` is `{axes}`: {fault}")])
+        raise ConfigError([problem_at(path, RunConfig, ("trace", "dial"), f"`trace.dial` is `{axes}`: {fault}")])
 
 
 def note_settings(run: Run) -> None:

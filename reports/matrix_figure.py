@@ -47,10 +47,11 @@ def matrices(rows: Sequence[str], columns: Sequence[str], effects: Effects, name
     """The pictures, of at most COLUMNS columns each. Every row has every column. `title` says what is in a cell; the
     columns' names follow it."""
     pictures = []
-    each = math.ceil(len(columns) / max(1, math.ceil(len(columns) / COLUMNS)))
-    for start in range(0, len(columns), each or 1):
-        about = ", ".join(columns[start : start + each])
-        picture = _matrix(rows, columns[start : start + each], effects)
+    count = math.ceil(len(columns) / COLUMNS)
+    for i in range(count):
+        start, end = len(columns) * i // count, len(columns) * (i + 1) // count
+        about = ", ".join(columns[start:end])
+        picture = _matrix(rows, columns[start:end], effects)
         pictures.append(Matrix(about, svg(picture, f"{name}-{start}", f"{title} {about}, with intervals")))
     return pictures
 

@@ -154,7 +154,7 @@ def test_the_page_is_whole_escapes_and_has_every_figure() -> None:
     assert "n = 4" in picture["aria-label"]
     text = " ".join(page.text.split())
     assert all(r.verdict in text for r in found.couples[0].behaviours)
-    assert "it is not measured yet in c" in text
+    assert "it is not measured yet in <code>c</code>" in html
 
 
 def test_the_table_and_the_json_hold_the_same_rows() -> None:

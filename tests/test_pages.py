@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from benchmarks.ablation_world import simulated
 from benchmarks.report_world import RUN_FILE, make_run, report_again
@@ -137,7 +137,7 @@ def test_no_name_of_a_matrix_is_cut_off(browser: Browser, tmp_path: Path, count:
     drawn = matrices(["row"], columns, effects, "m", "Effects on")
     assert ", ".join(one.about for one in drawn) == ", ".join(columns)
     sizes = [one.about.count(",") + 1 for one in drawn]
-    assert max(sizes) - min(sizes) <= 2, "pictures of about one width"
+    assert max(sizes) - min(sizes) <= 1, "pictures of about one width"
     path = tmp_path / "matrix.html"
     path.write_text("<!doctype html><title>m</title>" + "".join(one.svg for one in drawn), encoding="utf-8")
     beyond = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
@@ -199,7 +199,7 @@ def test_a_principle_leads_to_the_pairs_that_it_decides(browser: Browser, run_fo
         shown = page.locator(f"[id='{(link.get_attribute('href') or '')[1:]}'] .pair")
         assert not shown.is_visible()
         link.click()
-        shown.wait_for(state="visible")  # the event that unfolds it may come after the click is done
+        expect(shown).to_be_visible()  # it waits: the event that unfolds it may come after the click is done
 
 
 @pytest.mark.parametrize("script", [True, False])
