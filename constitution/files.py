@@ -88,7 +88,7 @@ def read_text(path: Path, max_bytes: int | None = None) -> str:
         data = stream.read(-1 if max_bytes is None else max_bytes + 1)
     if max_bytes is not None and len(data) > max_bytes:
         raise DataError(f"{harmless(str(path))}: longer than {max_bytes // 1024} KiB, which no file of this kind needs")
-    return _decode(data, str(path))
+    return decoded(data, str(path))
 
 
 def opened(path: Path) -> BinaryIO:
@@ -104,7 +104,8 @@ def opened(path: Path) -> BinaryIO:
         raise DataError(f"{harmless(str(path))}: cannot be read ({reason})") from error
 
 
-def _decode(data: bytes, file: str, first_line: int = 1) -> str:
+def decoded(data: bytes, file: str, first_line: int = 1) -> str:
+    """UTF-8 text, or ConfigError with line and column of what is none. `file` is its name in the message."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -162,7 +163,7 @@ def numbered_lines(stream: Iterable[bytes], file: str, record_type: type[RecordT
     problems: list[Problem] = []
     # Only "\n" ends a line: JSON text may hold U+2028 and other characters that str.splitlines() would split at.
     for number, data in enumerate(stream, start=1):
-        line = _decode(data.removesuffix(b"\n"), file, number)
+        line = decoded(data.removesuffix(b"\n"), file, number)
         line = line.removeprefix("\ufeff") if number == 1 else line
         if not line.strip():
             continue

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 Canonical: TypeAlias = "bool | int | float | str | Sequence[Canonical] | Mapping[str, Canonical] | None"
 
@@ -42,7 +42,15 @@ def rows_digest(kind: str, field: str, rows: Iterable[Canonical]) -> str:
 def file_digest(path: Path) -> str:
     """The same, over a file's bytes: the revision of a model or data file that has no commit of its own."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:KEY_HEX_DIGITS]
+        return stream_digest(stream)
+
+
+def stream_digest(stream: IO[bytes]) -> str:
+    """The same, over what is left of a stream."""
+    found = hashlib.sha256()
+    while piece := stream.read(1 << 20):
+        found.update(piece)
+    return found.hexdigest()[:KEY_HEX_DIGITS]
 
 
 def seed_from(*parts: Canonical) -> int:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from constitution.files import fsync_folder, holding
-from constitution.store_file import Row, checksum, insert, new_file
+from constitution.store_file import BATCH_ROWS, OwnKey, Row, checksum, insert, new_file, row_of
 
-BATCH_ROWS = 1000
 _BY_KEY = ["", *(f"{first:02x}" for first in range(256)), "\U0010ffff"]
 """Keys are hexadecimal digests: the ends of 256 ranges of them, and of what comes before and after."""
 _PARTS = 256
@@ -50,7 +49,7 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def salvage(path: Path, same: Callable[[], bool], is_record: Callable[[bytes], bool]) -> Salvaged | None:
+def salvage(path: Path, same: Callable[[], bool], own_key: OwnKey) -> Salvaged | None:
     """Replace a damaged store by one of its readable records; None if another process did so first (not `same`).
 
     A crash at any point leaves either the damaged store or the new one under the old name. Raises sqlite3.Error or
@@ -62,7 +61,7 @@ def salvage(path: Path, same: Callable[[], bool], is_record: Callable[[bytes], b
             return None
         try:
             _copy(path, copy)
-            records = _rewrite(copy, fresh, is_record)
+            records = _rewrite(copy, fresh, own_key)
             aside = name_aside(path)
             _swap(path, aside, fresh)
         finally:
@@ -100,7 +99,7 @@ def _swap(path: Path, aside: Path, fresh: Path) -> None:
     fsync_folder(path.parent)
 
 
-def _rewrite(damaged: Path, fresh: Path, is_record: Callable[[bytes], bool]) -> int:
+def _rewrite(damaged: Path, fresh: Path, own_key: OwnKey) -> int:
     with closing(new_file(fresh)) as target:
         try:
             source = sqlite3.connect(damaged, isolation_level=None)
@@ -109,7 +108,7 @@ def _rewrite(damaged: Path, fresh: Path, is_record: Callable[[bytes], bool]) -> 
         with closing(source):
             target.execute("BEGIN")
             batch: list[Row] = []
-            for row in _readable(source, is_record):
+            for row in _readable(source, own_key):
                 batch.append(row)
                 if len(batch) == BATCH_ROWS:
                     insert(target, batch)
@@ -119,7 +118,7 @@ def _rewrite(damaged: Path, fresh: Path, is_record: Callable[[bytes], bool]) -> 
         return int(target.execute("SELECT count(*) FROM records").fetchone()[0])
 
 
-def _readable(db: sqlite3.Connection, is_record: Callable[[bytes], bool]) -> Iterator[Row]:
+def _readable(db: sqlite3.Connection, own_key: OwnKey) -> Iterator[Row]:
     """Range by range, forwards up to a bad page and then backwards down to it: a page costs what stood on it.
 
     Records lie in the order of their rowid; in stores of earlier versions, in that of their keys.
@@ -130,7 +129,7 @@ def _readable(db: sqlite3.Connection, is_record: Callable[[bytes], bool]) -> Ite
         for order in ("ASC", "DESC"):
             try:
                 for key, body, crc in db.execute(_query(checked, column, order), (low, high)):
-                    if row := _intact(key, body, crc, is_record):
+                    if row := _intact(key, body, crc, own_key):
                         yield row
             except _UNREADABLE:
                 continue
@@ -166,12 +165,12 @@ def _query(checked: bool, column: str, order: str) -> str:
     return f"SELECT {columns} FROM records WHERE {column} >= ? AND {column} < ? ORDER BY {column} {order}"  # noqa: S608
 
 
-def _intact(key: object, body: object, crc: object, is_record: Callable[[bytes], bool]) -> Row | None:
+def _intact(key: object, body: object, crc: object, own_key: OwnKey) -> Row | None:
     try:
         assert isinstance(key, bytes)
         assert isinstance(body, bytes)
         name, text = key.decode("utf-8"), body.decode("utf-8")
     except (AssertionError, UnicodeDecodeError):
         return None
-    right = checksum(name, body)
-    return Row(name, text, right) if crc in (None, right) and is_record(body) else None
+    own = own_key(name, body) if crc in (None, checksum(name, body)) else None
+    return None if own is None else row_of(own, text)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from constitution.errors import StoreError
 from constitution.salvage import salvage
-from constitution.store_file import MAGIC, Damaged, checksum, insert, open_file, row_of
+from constitution.store_file import MAGIC, Damaged, Row, add, checksum, insert, open_file, row_of
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 _REPLACED = (
@@ -42,7 +42,7 @@ class Store(Generic[RecordT]):
         self._place: tuple[int, int] | None = None
         with self._explained():
             self._place = self._place_now()
-            self._db = open_file(path)
+            self._db = open_file(path, self._own_key)
             self._place = self._place_now()
 
     @property
@@ -91,7 +91,7 @@ class Store(Generic[RecordT]):
         if self._is_foreign():
             raise StoreError(f"{self.path}: not a store of Preceptor ({reason}); nothing was touched") from error
         try:
-            saved = salvage(self.path, lambda: self._place_now() == self._place, self._is_record)
+            saved = salvage(self.path, lambda: self._place_now() == self._place, self._own_key)
         except (sqlite3.Error, OSError) as second:
             raise StoreError(
                 f"{self.path}: damaged ({reason}), and it cannot be set aside now ({second}); nothing was changed"
@@ -109,12 +109,13 @@ class Store(Generic[RecordT]):
             start = stream.read(len(MAGIC))
         return self.path.suffix != ".sqlite" and start.strip(b"\0") != b"" and start != MAGIC
 
-    def _is_record(self, body: bytes) -> bool:
+    def _own_key(self, key: str, body: bytes) -> str | None:
+        """Records that know their key are kept under it, any other under the key that it was given."""
         try:
-            self._type.model_validate_json(body)
+            record = self._type.model_validate_json(body)
         except ValidationError:
-            return False
-        return True
+            return None
+        return str(getattr(record, "key", key))
 
     def get(self, keys: Iterable[str]) -> dict[str, RecordT]:
         """The records that exist among `keys`, in their order. Raises StoreError if the file is damaged."""
@@ -144,7 +145,7 @@ class Store(Generic[RecordT]):
     def put(self, records: Mapping[str, RecordT]) -> None:
         """Commit a batch: after this returns, a kill -9 loses none of it. Raises StoreError if it cannot be written."""
         with self._explained(), self._transaction():
-            self._write(records)
+            insert(self._open, _rows(records))
 
     def settle(self, records: Mapping[str, RecordT], is_final: Callable[[RecordT], bool]) -> dict[str, RecordT]:
         """Commit a batch, but where another process was first, its record stays if it `is_final`.
@@ -152,12 +153,11 @@ class Store(Generic[RecordT]):
         Returns what is stored under these keys now, so that every process goes on with the same. Raises as `put`.
         """
         with self._explained(), self._transaction():
+            if add(self._open, _rows(records)) == len(records):  # nobody was first: the rule, and nothing to look up
+                return dict(records)
             kept = {key: record for key, record in self._read(list(records)).items() if is_final(record)}
-            self._write({key: record for key, record in records.items() if key not in kept})
+            insert(self._open, _rows({key: record for key, record in records.items() if key not in kept}))
         return dict(records) | kept
-
-    def _write(self, records: Mapping[str, RecordT]) -> None:
-        insert(self._open, [row_of(key, record.model_dump_json()) for key, record in records.items()])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -192,23 +192,5 @@ class Store(Generic[RecordT]):
         self.close()
 
 
-class SeenKeys:
-    """A set of keys that lives on disk: SQLite's own temporary file, gone when it is closed, however many there are."""
-
-    def __init__(self) -> None:
-        # An iteration that was given up is closed by whatever thread collects it.
-        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=OFF")
-        self._db.execute("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
-
-    def add(self, keys: Iterable[str]) -> set[str]:
-        """Put them in; returns those that were not in before."""
-        rows = self._db.execute(
-            "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) WHERE true RETURNING key",
-            (json.dumps(list(keys)),),
-        )
-        return {key for (key,) in rows}
-
-    def close(self) -> None:
-        """Give the temporary file back."""
-        self._db.close()
+def _rows(records: Mapping[str, BaseModel]) -> list[Row]:
+    return [row_of(key, record.model_dump_json()) for key, record in records.items()]

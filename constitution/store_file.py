@@ -11,19 +11,29 @@ import os
 import secrets
 import sqlite3
 import zlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from constitution.chunks import batched
 from constitution.errors import StoreError
 from constitution.files import fsync_folder, holding
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAGIC = b"SQLite format 3\x00"
-_INSERT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?)"
+COLUMNS = "(key TEXT PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL)"
+BATCH_ROWS = 1000
+CACHE_KIB = 8 * 1024
+"""Of pages: what a large batch touches of a large index. SQLite's own 2 MiB would read many of them twice."""
 
 
 class Damaged(Exception):
     """The file is not what was written to it; `str` says why one knows."""
+
+
+OwnKey: TypeAlias = Callable[[str, bytes], str | None]
+"""The key that a record should be under, from the key that it is under and its body; None if the body is no record."""
 
 
 class Row(NamedTuple):
@@ -46,10 +56,15 @@ def checksum(key: str, body: bytes) -> int:
 
 def insert(db: sqlite3.Connection, rows: list[Row]) -> None:
     """Put rows in, replacing those with the same keys."""
-    db.executemany(_INSERT, sorted(rows))
+    db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", sorted(rows))
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def add(db: sqlite3.Connection, rows: list[Row]) -> int:
+    """Put in those rows whose keys are not there yet; returns how many these were."""
+    return db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", sorted(rows)).rowcount
+
+
+def open_file(path: Path, own_key: OwnKey) -> sqlite3.Connection:
     """The database, made if it is not there, of this schema version.
 
     One process at a time makes, upgrades or sets aside the stores of a folder. Raises Damaged; StoreError for a file
@@ -67,7 +82,7 @@ def open_file(path: Path) -> sqlite3.Connection:
             version = _checked_version(db, path)
             _prepare(db)
             if version < SCHEMA_VERSION:
-                _upgrade(db)
+                _upgrade(db, version, own_key)
         except BaseException:
             db.close()
             raise
@@ -81,7 +96,7 @@ def new_file(path: Path) -> sqlite3.Connection:
     _prepare(db)
     # Keys are digests, so new ones fall anywhere. Bodies are appended, and only the small index is written all over:
     # WITHOUT ROWID, as stores of earlier versions are, a batch would rewrite a page for nearly every record.
-    db.execute("CREATE TABLE records (key TEXT PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL)")
+    db.execute(f"CREATE TABLE records {COLUMNS}")
     _sign(db)
     return db
 
@@ -99,6 +114,7 @@ def _make(path: Path) -> None:
 
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA cell_size_check=ON")
+    db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
 
@@ -124,16 +140,42 @@ def _checked_version(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def _upgrade(db: sqlite3.Connection) -> None:
-    """From version 1, which had no checksums: all of it or, if anything fails, nothing."""
-    db.create_function("row_checksum", 2, checksum, deterministic=True)
+def _upgrade(db: sqlite3.Connection, version: int, own_key: OwnKey) -> None:
+    """All of it or, if anything fails, nothing. Version 1 had no checksums, version 2 other keys for votes."""
     db.execute("BEGIN IMMEDIATE")
     try:
-        db.execute("ALTER TABLE records ADD COLUMN crc INTEGER NOT NULL DEFAULT 0")
-        db.execute("UPDATE records SET crc = row_checksum(key, CAST(body AS BLOB))")
+        if version == 1:
+            db.create_function("row_checksum", 2, checksum, deterministic=True)
+            db.execute("ALTER TABLE records ADD COLUMN crc INTEGER NOT NULL DEFAULT 0")
+            db.execute("UPDATE records SET crc = row_checksum(key, CAST(body AS BLOB))")
+        _rekey(db, own_key)
         _sign(db)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _rekey(db: sqlite3.Connection, own_key: OwnKey) -> None:
+    """Put every record under its own key, if they are under others. Raises Damaged for what is no record any more."""
+    rows = db.execute("SELECT key, CAST(body AS BLOB), crc FROM records")
+    first = rows.fetchone()
+    if first is None or own_key(first[0], first[1]) == first[0]:
+        return
+    db.execute(f"CREATE TABLE rekeyed {COLUMNS}")
+    for chunk in batched(chain([first], rows), BATCH_ROWS):
+        db.executemany("INSERT OR REPLACE INTO rekeyed VALUES (?, ?, ?)", sorted(_rekeyed(chunk, own_key)))
+    rows.close()
+    db.execute("DROP TABLE records")
+    db.execute("ALTER TABLE rekeyed RENAME TO records")
+
+
+def _rekeyed(rows: Iterable[tuple[object, object, object]], own_key: OwnKey) -> Iterator[Row]:
+    for key, body, crc in rows:
+        if not (isinstance(key, str) and isinstance(body, bytes) and checksum(key, body) == crc):
+            raise Damaged(f"the record {key} is not what was written")
+        own = own_key(key, body)
+        if own is None:
+            raise Damaged(f"the record {key} is none of this kind")
+        yield row_of(own, body.decode("utf-8"))

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from constitution.errors import ConfigError, DataError, Problem, harmless
 from constitution.nodes import Mapping
-from constitution.store import SeenKeys
+from constitution.scratch import SeenKeys
 from constitution.strict_json import parse_json_line
-from generate.prompt_files import Found, PromptSource
+from generate.record_files import Found, RecordSource
 from generate.records import Prompt
 
 NEAR = 0.9
@@ -27,14 +27,19 @@ NAMED = 10
 """Most overlaps that one message names."""
 
 
+def prompt_source(where: str | Path) -> RecordSource[Prompt]:
+    """The prompts of a file, a folder or a URL, read anew whenever they are iterated."""
+    return RecordSource(where, Prompt, "prompts")
+
+
 def load_prompts(where: str | Path) -> list[Prompt]:
     """All the prompts at once, in their order. Raises as `check_prompts` does."""
-    source = PromptSource(where)
+    source = prompt_source(where)
     check_prompts(source)
     return list(source)
 
 
-def check_prompts(source: PromptSource) -> int:
+def check_prompts(source: RecordSource[Prompt]) -> int:
     """How many prompts there are. Keeps none of them.
 
     Raises ConfigError with every fault at its line and column, ids and conversations that occur twice included;
@@ -59,27 +64,27 @@ def check_prompts(source: PromptSource) -> int:
     return count
 
 
-def _names(found: Found) -> list[str]:
+def _names(found: Found[Prompt]) -> list[str]:
     """What must be a prompt's own: its id, its conversation."""
-    return [f"id {found.prompt.id}", f"prompt {found.prompt.key}"]
+    return [f"id {found.record.id}", f"prompt {found.record.key}"]
 
 
-def _repeated(source: PromptSource, twice: set[str]) -> list[Problem]:
+def _repeated(source: RecordSource[Prompt], twice: set[str]) -> list[Problem]:
     """Prompts whose id or conversation an earlier line has already; the source is read again to say where."""
-    first: dict[str, Found] = {}
+    first: dict[str, Found[Prompt]] = {}
     problems: list[Problem] = []
     for found in source.found():
         for name in twice.intersection(_names(found)):
             earlier = first.setdefault(name, found)
             if earlier is not found:
                 field = name.partition(" ")[0]
-                what = f"the id `{found.prompt.id}`" if field == "id" else "the same conversation"
+                what = f"the id `{found.record.id}`" if field == "id" else "the same conversation"
                 where = f"on line {earlier.line}" + ("" if earlier.file == found.file else f" of {earlier.file}")
                 problems.append(_problem(found, field, f"{what} is already {where}"))
     return problems
 
 
-def _problem(found: Found, field: str, message: str) -> Problem:
+def _problem(found: Found[Prompt], field: str, message: str) -> Problem:
     """At the field's value; a conversation may be spelled `messages`. Rows of Parquet have no columns of text."""
     if found.text is None:
         return Problem(found.file, found.line, 1, message)

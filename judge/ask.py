@@ -17,7 +17,8 @@ from constitution.chunks import batched
 from constitution.errors import PreceptorError
 from constitution.model import Constitution, Principle
 from constitution.progress import Progress, Tick, silent
-from constitution.store import SeenKeys, Store
+from constitution.scratch import SeenKeys
+from constitution.store import Store
 from generate.records import Pair
 from judge.interface import Ask, Judge, Stopped
 from judge.panel import Turn, turns
@@ -215,16 +216,22 @@ def batches(
 
     The principles of one pair and order share a prefix: neighbours. A panel's members come one after the other.
     """
-    with closing(SeenKeys()) as seen:
-        for turn in turns(judge, constitution):
+    for turn in turns(judge, constitution):
+        with closing(SeenKeys()) as seen:
             for chunk in batched(pairs, size or turn.judge.batch_pairs):
+                # A question is about one pair: what was seen of pairs need not be kept of questions.
+                fresh = seen.add(_subject(pair) for pair in chunk)
                 asks: Asks = {}
                 for pair in chunk:
-                    for ask in _asks(pair, turn):
-                        asks.setdefault(ask.request.key, ask)
-                fresh = seen.add(asks)
-                asks = {key: ask for key, ask in asks.items() if key in fresh}
+                    if _subject(pair) in fresh:
+                        for ask in _asks(pair, turn):
+                            asks.setdefault(ask.request.key, ask)
                 yield Batch(turn.judge, turn.principles, asks, store.get(asks), finality(retry_failed))
+
+
+def _subject(pair: Pair) -> str:
+    """What decides a pair's questions: its content, and which principles it is in the scope of."""
+    return " ".join((pair.key, *sorted(pair.prompt.tags)))
 
 
 def _asks(pair: Pair, turn: Turn) -> list[Ask]:

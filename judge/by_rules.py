@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from constitution.errors import JudgeError
 from constitution.identity import digest
@@ -38,9 +39,7 @@ class JudgeByRules:
 
     def request(self, pair: Pair, principle: Principle, showing: Showing) -> VoteRequest:
         """See Judge."""
-        assert principle.check is not None
-        check = digest("check", **principle.check.model_dump(mode="json"))
-        return vote_request(self.digest, pair, principle, showing, check)
+        return vote_request(self.digest, pair, principle, showing, _check_digest(principle))
 
     def vote(self, asks: Sequence[Ask]) -> list[Vote]:
         """See Judge."""
@@ -52,6 +51,12 @@ class JudgeByRules:
         question = ask.pair.prompt.conversation[-1].content
         logit = rule_logit(ask.principle.check, question, first.text, second.text, self._confidence)
         return preferred(ask.principle, logit)
+
+
+@lru_cache(maxsize=1024)
+def _check_digest(principle: Principle) -> str:
+    assert principle.check is not None
+    return digest("check", **principle.check.model_dump(mode="json"))
 
 
 def check_score(principle: Principle, prompt: Prompt, response: Response) -> float | None:

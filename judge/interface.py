@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from constitution.errors import PreceptorError
@@ -75,30 +74,17 @@ def shown(pair: Pair, order: Order) -> Shown:
 
 def vote_request(judge: str, pair: Pair, principle: Principle, showing: Showing, rendered: str) -> VoteRequest:
     """The identity of one vote, from the judge's digest and the digest of what it is shown."""
-    keys = _keys(pair)
-    first, second = (keys.a, keys.b) if showing.order == "ab" else (keys.b, keys.a)
+    first, second = shown(pair, showing.order)
     return VoteRequest(
-        pair_key=keys.pair,
+        pair_key=pair.key,
         principle_key=principle.key,
         judge=judge,
-        first=first,
-        second=second,
+        first=first.key,
+        second=second.key,
         order=showing.order,
         rendered=rendered,
         replicate=showing.replicate,
     )
-
-
-class _Keys(NamedTuple):
-    pair: str
-    a: str
-    b: str
-
-
-# Digests of whole texts, the same for all principles and both orders.
-@lru_cache(maxsize=1024)
-def _keys(pair: Pair) -> _Keys:
-    return _Keys(pair.key, pair.a.key, pair.b.key)
 
 
 def preferred(principle: Principle, logit: float) -> float:

@@ -111,9 +111,9 @@ class JudgeByModel:
     def _written(
         self, engine: Engine, asks: Sequence[Ask], prompts: Sequence[Sequence[Message]], asked: type[Rationale]
     ) -> list[Completion]:
-        """Answers of the type `asked`; a draw's seed comes from its vote's key, so it is the same in any batch."""
+        """Answers of the type `asked`; a draw's seed comes from its vote's identity, so it is the same in any batch."""
         temperature = self._settings.temperature
-        seeds = tuple(seed_from("rationale", ask.request.key) for ask in asks)
+        seeds = tuple(seed_from("rationale", ask.request.identity) for ask in asks)
         drawn = Drawn(temperature, seeds) if temperature > 0 else None
         return engine.complete_json(prompts, asked, self._settings.max_new_tokens, drawn)
 

@@ -8,7 +8,6 @@ Opinions are found by content: by the pair's key, or by the prompt and both text
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -16,8 +15,9 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, FiniteFloat, model_validator
 
 from constitution.errors import DataError, harmless
-from constitution.files import read_records
+from constitution.files import RecordFile
 from constitution.record import Record
+from constitution.scratch import Filed
 from generate.records import Message, Pair, Prompt, pair_key, response_key
 from judge.labels import probability
 from judge.records import Order
@@ -43,7 +43,7 @@ class Opinion(Record):
     """One response's text."""
     b: str | None = None
     """The other's."""
-    principle: str | None = None
+    principle: str | None = Field(default=None, min_length=1)
     """The id of the principle that it is about; the pair as a whole when omitted."""
     verdict: Side | None = None
     """The better of the two, or `tie`: equally good. `abstain`: no opinion, which is not a tie."""
@@ -123,21 +123,29 @@ class Heard(NamedTuple):
 
 
 class Opinions:
-    """Opinions by pair and principle. Where some name a principle, those on whole pairs are not about it."""
+    """Opinions by pair and principle, kept on disk.
+
+    Where some name a principle, those on whole pairs are not about it.
+    """
 
     def __init__(self, opinions: Iterable[Opinion]) -> None:
-        self._found: dict[tuple[str, str | None], list[Opinion]] = defaultdict(list)
+        """Reads them once."""
+        self._found, names = Filed(), set[str | None]()
         for opinion in opinions:
-            self._found[opinion.pair_key, opinion.principle].append(opinion)
-        self.principles = frozenset(principle for _, principle in self._found)
+            names.add(opinion.principle)
+            self._found.add((opinion.pair_key, opinion.principle or ""), opinion.model_dump_json())
+        self.principles = frozenset(names)
         """The principles' ids that some opinion is about; None among them if some are on whole pairs."""
 
     def on(self, pair: Pair, principle: str) -> list[Heard]:
         """What was said of the pair, in whichever order its responses stood, as far as this principle goes."""
-        name = principle if principle in self.principles else None
-        straight = self._found.get((pair.key, name), [])
-        turned = self._found.get((pair_key(pair.b.key, pair.a.key), name), [])
-        return [Heard(opinion, False) for opinion in straight] + [Heard(opinion, True) for opinion in turned]
+        name = principle if principle in self.principles else ""
+        turned = pair_key(pair.b.key, pair.a.key)
+        return [
+            Heard(Opinion.model_validate_json(text), key != pair.key)
+            for key in (pair.key, turned)
+            for text in self._found.get((key, name))
+        ]
 
     def covers(self, principle: str) -> bool:
         """Whether any opinion can be about this principle."""
@@ -150,10 +158,10 @@ def read_opinions(path: Path) -> Opinions:
     Raises ConfigError with file, line and column of every fault; DataError if there is no such file, or nothing in it.
     """
     file = path / OPINIONS_FILE if path.is_dir() else path
-    found = read_records(file, Opinion)
-    if not found:
+    found = Opinions(RecordFile(file, Opinion))
+    if not found.principles:
         raise DataError(f"{harmless(str(file))}: no opinions; `preceptor import` writes such a file")
-    return Opinions(found)
+    return found
 
 
 def bounded_logit(p: float) -> float:

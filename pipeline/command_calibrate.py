@@ -19,7 +19,7 @@ from judge.ask import collect_votes, judge_pairs, plan_votes
 from judge.calibrate import Evidence, calibrate
 from judge.calibration import Calibration, Method
 from judge.evidence import Votes, batch_evidence, gold_evidence, swap_evidence
-from judge.imports.folder import read_pairs
+from judge.imports.folder import check_pairs, pair_source
 from judge.interface import Judge
 from judge.panel import turns
 from judge.recorded import JudgeByRecord
@@ -57,7 +57,7 @@ def run_calibrate(
     with Console() as console:
         run = Run(config, path.resolve().parent, folder, console, dry=dry_run)
         subject = _subject(run, judge or config.judge, gold)
-        pairs = read_pairs(gold) if gold else _own_pairs(run)
+        pairs = _gold_pairs(gold) if gold else _own_pairs(run)
         labels = _labels(subject, gold) if gold else None  # first: its faults should cost no vote
         if dry_run:
             _say_plan(run, subject, pairs, labels)
@@ -91,6 +91,12 @@ def _subject(run: Run, name: str, gold: Path | None) -> Subject:
         )
     method: Method = "gold" if gold else "batch" if leans else "order_swap"
     return Subject(judge, run.constitution.model_copy(update={"principles": principles}), method, leans)
+
+
+def _gold_pairs(folder: Path) -> list[Pair]:
+    pairs = pair_source(str(folder))
+    check_pairs(pairs)
+    return list(pairs)
 
 
 def _own_pairs(run: Run) -> list[Pair]:

@@ -21,7 +21,7 @@ Format = Annotated[
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE...", help="Files, data set folders, or Hugging Face ids of data sets.", show_default=False
+        metavar="SOURCE...", help="Files, URLs, data set folders, or Hugging Face ids of data sets.", show_default=False
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to write.", show_default=False)]
@@ -54,17 +54,16 @@ def import_command(
     note: Note = None,
 ) -> None:
     """Import preferences of people, users, experts or other judges: pairs and opinions about them."""
-    from judge.imports.folder import account_lines, write_import
+    from judge.imports.folder import account_lines
     from judge.imports.read import import_preferences
     from pipeline.console import Console
 
     fields: dict[str, object] = {"format": format_name, "sources": tuple(sources), "split": split, "limit": limit}
     fields |= {"voice": voice, "annotator": annotator, "principle": principle, "tags": tuple(tags or ())}
     fields |= {"license": license_name, "url": url, "note": note}
-    imported = import_preferences(_request(fields))
-    write_import(imported, out)
+    account = import_preferences(_request(fields), out)
     with Console() as console:
-        for line in account_lines(imported.account):
+        for line in account_lines(account):
             console.say(line)
         console.say(f"written to {out}")
 

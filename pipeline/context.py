@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,14 +17,14 @@ from constitution.store import Store
 from generate.engine import Engine, ModelRef, Sampling
 from generate.models import resolve_model
 from generate.open import open_engine
-from generate.prompt_files import PromptSource, located
-from generate.prompts import check_disjoint, check_prompts, load_prompts
+from generate.prompts import check_disjoint, check_prompts, load_prompts, prompt_source
+from generate.record_files import RecordSource, located
 from generate.records import Pair, Prompt
 from generate.sampling import SamplePlan, SampleSet, sampler_digest
 from generate.served import served_model
 from generate.settings import OpenAiEngine
 from judge.calibration import Applied
-from judge.imports.folder import read_pairs, read_singles
+from judge.imports.folder import check_pairs, pair_source, single_source
 from judge.imports.found import Single
 from judge.judges import Judge, open_judge
 from judge.records import Label, Vote
@@ -71,28 +71,30 @@ class Run:
         return written.constitution
 
     @cached_property
-    def train_prompts(self) -> PromptSource:
+    def train_prompts(self) -> RecordSource[Prompt]:
         """Prompts to generate and train on, checked to be disjoint from the held-out ones; read anew when iterated."""
         assert self.config.prompts.train is not None, "with imported pairs there are no training prompts"
-        prompts = PromptSource(located(self.base, self.config.prompts.train))
+        prompts = prompt_source(located(self.base, self.config.prompts.train))
         self.train_count = check_prompts(prompts)
         check_disjoint(prompts, self.heldout_prompts)
         return prompts
 
     @cached_property
-    def imported_pairs(self) -> list[Pair]:
-        """The pairs that the run file imports, their prompts checked to be disjoint from the held-out ones."""
+    def imported_pairs(self) -> RecordSource[Pair]:
+        """The pairs that the run file imports, checked to be disjoint from the held-out prompts; read anew when
+        iterated."""
         assert self.config.pairs is not None, "this run samples its answers"
-        pairs = read_pairs(self.base / self.config.pairs)
-        check_disjoint([pair.prompt for pair in pairs], self.heldout_prompts)
+        pairs = pair_source(located(self.base, self.config.pairs))
+        check_pairs(pairs)
+        check_disjoint((pair.prompt for pair in pairs), self.heldout_prompts)
         return pairs
 
     @cached_property
-    def imported_singles(self) -> list[Single]:
+    def imported_singles(self) -> Iterable[Single]:
         """The single responses that came with them, their prompts checked in the same way."""
         assert self.config.pairs is not None, "this run samples its answers"
-        singles = read_singles(self.base / self.config.pairs)
-        check_disjoint([single.prompt for single in singles], self.heldout_prompts)
+        singles = single_source(located(self.base, self.config.pairs))
+        check_disjoint((single.prompt for single in singles), self.heldout_prompts)
         return singles
 
     @cached_property

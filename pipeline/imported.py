@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
 
-from constitution.files import write_json, write_records
-from constitution.identity import digest
+from constitution.files import replacing, write_json, write_records
+from constitution.identity import rows_digest
+from constitution.scratch import FirstValues, Grouped, SeenKeys
 from generate.pairs import PairCounts
 from generate.records import Pair, Prompt
 from pipeline.context import Run
@@ -19,56 +22,82 @@ OFF_POLICY = (
 
 def imported_inputs(run: Run) -> dict[str, str]:
     """Identity of the imported pairs: what is in them, not where the folder is."""
-    pairs, singles = run.imported_pairs, run.imported_singles
+    pairs = ([pair.key, pair.prompt.id, list(pair.prompt.tags)] for pair in run.imported_pairs)
+    singles = (single.model_dump_json() for single in run.imported_singles)
     return {
-        "imported pairs": digest("imported", pairs=[[p.key, p.prompt.id, list(p.prompt.tags)] for p in pairs]),
-        "imported singles": digest("imported", singles=[single.model_dump_json() for single in singles]),
+        "imported pairs": rows_digest("imported", "pairs", pairs),
+        "imported singles": rows_digest("imported", "singles", singles),
     }
+
+
+class Taken(NamedTuple):
+    """The account of pairs that were imported, and how many more came that were there already."""
+
+    counts: PairCounts
+    twice: int
 
 
 def take_imported(run: Run) -> list[str]:
     """Write the run's pairs and prompts; returns what there is to say."""
-    pairs = run.imported_pairs
-    prompts = distinct_prompts(pairs)
-    counts = imported_counts(pairs)
     run.sample_store().close()  # behaviour's answers go there; none of these pairs was sampled
-    write_records(run.folder.prompts, prompts)
-    write_records(run.folder.pairs, neighbours(pairs))
-    write_json(run.folder.pair_counts, counts.model_dump())
-    if run.imported_singles:
+    with Grouped() as pairs, Grouped() as prompts:
+        taken = gather_imported(run.imported_pairs, pairs, prompts)
+        _write_lines(run.folder.prompts, prompts)
+        _write_lines(run.folder.pairs, pairs)
+    write_json(run.folder.pair_counts, taken.counts.model_dump())
+    if any(True for _ in run.imported_singles):
         write_records(run.folder.singles, run.imported_singles)
     else:
         run.folder.singles.unlink(missing_ok=True)
-    return imported_preview(run)
+    return [_said(run, taken)]
 
 
 def imported_preview(run: Run) -> list[str]:
     """What `take_imported` takes."""
-    counts = imported_counts(run.imported_pairs)
-    return [f"{counts.pairs} imported pairs of {counts.prompts} prompts from {run.config.pairs}; nothing is sampled"]
+    with Grouped() as pairs, Grouped() as prompts:
+        return [_said(run, gather_imported(run.imported_pairs, pairs, prompts))]
 
 
-def neighbours(pairs: Sequence[Pair]) -> list[Pair]:
-    """A prompt's pairs next to each other, prompts by their first pair: stage `label` goes prompt by prompt."""
-    place = {prompt.key: i for i, prompt in enumerate(distinct_prompts(pairs))}
-    return sorted(pairs, key=lambda pair: place[pair.prompt.key])
+def _said(run: Run, taken: Taken) -> str:
+    twice = f" ({taken.twice} more were there already)" if taken.twice else ""
+    what = f"{taken.counts.pairs} imported pairs of {taken.counts.prompts} prompts"
+    return f"{what} from {run.config.pairs}{twice}; nothing is sampled"
 
 
-def distinct_prompts(pairs: Sequence[Pair]) -> list[Prompt]:
-    """Each prompt once, in the order of the pairs."""
-    return list({pair.prompt.key: pair.prompt for pair in pairs}.values())
+def gather_imported(source: Iterable[Pair], pairs: Grouped, prompts: Grouped) -> Taken:
+    """Put the pairs as lines into `pairs`, a prompt's next to each other, and each prompt once into `prompts`.
 
-
-def imported_counts(pairs: Sequence[Pair]) -> PairCounts:
-    """The account of a generation that sampled nothing. How an imported answer ended is not known: none `finished`."""
-    responses = {response.key for pair in pairs for response in (pair.a, pair.b)}
-    return PairCounts(
-        prompts=len(distinct_prompts(pairs)),
-        responses=len(responses),
+    Stage `label` goes prompt by prompt. A conversation has the id and the tags that it came with first. How an imported
+    answer ended is not known: none `finished`.
+    """
+    twice = responses = 0
+    with FirstValues() as known, SeenKeys() as seen, SeenKeys() as answers:
+        for pair in source:
+            if not seen.add([pair.key]):
+                twice += 1
+                continue
+            key, line = pair.prompt.key, pair.prompt.model_dump_json()
+            first = known.get(key)
+            if first is None:
+                known.setdefault(key, line)
+                prompts.add(key, line)
+            elif first != line:
+                pair = pair.model_copy(update={"prompt": Prompt.model_validate_json(first)})
+            pairs.add(key, pair.model_dump_json())
+            responses += len(answers.add([pair.a.key, pair.b.key]))
+    counts = PairCounts(
+        prompts=len(prompts),
+        responses=responses,
         duplicates=0,
         empty=0,
         finished=0,
         prompts_without_pair=0,
         pairs=len(pairs),
-        imported=len(responses),
+        imported=responses,
     )
+    return Taken(counts, twice)
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    with replacing(path) as stream:
+        stream.writelines(line.encode("utf-8") + b"\n" for line in lines)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from constitution.extend import Written
 from constitution.files import RecordFile
 from constitution.wording import listed, plural
-from generate.prompt_files import located
 from generate.prompts import load_prompts
+from generate.record_files import located
 from judge.lint.demands import two_demands
 from judge.lint.finding import Finding
 from judge.lint.negation import untold, weak_negation

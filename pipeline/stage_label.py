@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeAlias
 from constitution.errors import DataError
 from constitution.files import replacing
 from constitution.identity import digest, file_digest
-from constitution.store import SeenKeys
+from constitution.scratch import SeenKeys
 from generate.records import Pair
 from judge.ask import stored_votes
 from judge.calibration import calibration_inputs, calibration_lines

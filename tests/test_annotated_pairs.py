@@ -15,8 +15,9 @@ from judge.imports.annotated_pairs import Annotator, principle_ids
 from judge.labels import label_pair
 from judge.opinions import Opinions
 from judge.records import Order, Vote
+from tests.importing import imported
 from tests.judging import a_constitution, a_pair, a_prompt, a_vote, llm_judge, some_pairs
-from tests.test_imports import imported, preferences
+from tests.test_imports import preferences
 
 FILE: dict[str, Any] = {
     "metadata": {

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constitution.store import SeenKeys, Store
+from constitution.scratch import SeenKeys
+from constitution.store import Store
 from judge.comparison import count_flips, responsible
 from judge.interface import Showing
 from judge.pace import Clock

@@ -6,10 +6,8 @@ import csv
 import json
 from pathlib import Path
 
-from judge.imports.folder import Imported
-from judge.imports.found import Request
-from judge.imports.read import import_preferences
-from tests.test_imports import imported, preferences
+from tests.importing import Imported, imported
+from tests.test_imports import preferences
 
 
 def test_hh_rlhf(shared_data: Path) -> None:
@@ -54,7 +52,7 @@ def _sides(found: Imported) -> list[tuple[str, str]]:
 def _slots(source: Path) -> dict[str, str]:
     """For each pair, the order in which `output_1` is shown first."""
     rows = {(r["input"], r["output_1"]) for r in json.loads(source.read_text(encoding="utf-8"))}
-    pairs = import_preferences(Request(format="llmbar", sources=(str(source),))).pairs
+    pairs = imported("llmbar", source).pairs
     return {p.key: "ab" if (p.prompt.conversation[0].content, p.a.text) in rows else "ba" for p in pairs}
 
 

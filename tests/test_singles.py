@@ -10,13 +10,13 @@ import pytest
 from constitution.errors import DataError
 from generate.engine import ModelRef
 from generate.records import Prompt
-from judge.imports.folder import write_import
 from judge.imports.found import Single
 from pipeline.run import run_pipeline
 from pipeline.singles import training_singles
+from tests.importing import import_into
 from tests.judging import a_pair, a_prompt
 from tests.runs import HELDOUT
-from tests.test_imports import imported, jsonl
+from tests.test_imports import jsonl
 from train.records import TrainPair
 
 RUN = """\
@@ -61,7 +61,7 @@ def folder(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> Pa
         for i in range(8)
         for word in (("number", "nothing") if i < 6 else ("number",) if i == 6 else ("nothing",))
     ]
-    write_import(imported("thumbs", jsonl(folder / "x.jsonl", *rows), voice="user"), folder / "gold")
+    import_into(folder / "gold", "thumbs", jsonl(folder / "x.jsonl", *rows), voice="user")
     (folder / "constitution.yaml").write_text("name: t\nprinciples:\n- {id: liked, text: Users liked it.}\n")
     prompts = ({"id": s, "prompt": f"Tell me of {s}."} for s in HELDOUT)
     (folder / "heldout.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))

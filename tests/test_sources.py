@@ -14,7 +14,6 @@ from constitution.files import read_records
 from generate.engine import ModelRef
 from generate.records import Pair
 from judge.by_rules import JudgeByRules
-from judge.imports.folder import write_import
 from judge.labels import weighted_mean
 from judge.panel import Panel
 from judge.records import Label
@@ -22,8 +21,8 @@ from pipeline.command_export import export_command
 from pipeline.opened import opened_run
 from pipeline.run import run_pipeline
 from pipeline.stage_behaviour import _judge as behaviour_judge
+from tests.importing import import_into
 from tests.runs import HELDOUT, preceptor
-from tests.test_imports import imported
 
 CONSTITUTION = """\
 name: mixed
@@ -235,7 +234,7 @@ def test_the_example_imports_and_its_run_file_holds(tmp_path: Path) -> None:
     people = tmp_path / "people"
     shutil.copytree(Path(__file__).resolve().parent.parent / "examples" / "people", people)
     shutil.rmtree(people / "gold", ignore_errors=True)
-    write_import(imported("trl", people / "preferences.jsonl"), people / "gold")
+    import_into(people / "gold", "trl", people / "preferences.jsonl")
     run_pipeline(None, people / "run.yaml", {}, [], tmp_path / "runs", dry_run=True)
     run_pipeline(("generate",), people / "run.yaml", {}, [], tmp_path / "runs", dry_run=False)
     run_pipeline(("judge",), people / "run.yaml", {}, [], tmp_path / "runs", dry_run=False)

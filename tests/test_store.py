@@ -165,7 +165,7 @@ def test_another_version_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     db.close()
-    with pytest.raises(StoreError, match=r"written by schema version 3, this program reads 2: .*nothing was touched"):
+    with pytest.raises(StoreError, match=r"written by schema version 4, this program reads 3: .*nothing was touched"):
         Store(path, Note)
 
 

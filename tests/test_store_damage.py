@@ -17,6 +17,7 @@ from constitution.errors import StoreError
 from constitution.identity import digest
 from constitution.record import Record
 from constitution.store import Store
+from constitution.store_file import checksum
 from tests.damage import DAMAGES, flip_page
 
 PAGE = 4096
@@ -147,6 +148,52 @@ def test_a_damaged_store_of_the_first_schema_keeps_its_readable_records(tmp_path
     with pytest.raises(StoreError, match="damaged"):
         read_all(path)
     assert 900 < len(read_all(path)) < 1000
+
+
+class Keyed(Record):
+    """A record that knows its key."""
+
+    text: str
+
+    @property
+    def key(self) -> str:
+        """As a later version has it."""
+        return f"{self.text[-1]}-{self.text}"
+
+
+@pytest.mark.parametrize("rowids", ["", " WITHOUT ROWID"])
+def test_records_that_know_their_key_are_brought_under_it(tmp_path: Path, rowids: str) -> None:
+    path = tmp_path / "old.sqlite"
+    records = {key: Keyed(text=note.text) for key, note in notes(2500).items()}
+    with sqlite3.connect(path) as db:
+        db.execute(f"CREATE TABLE records (key TEXT PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL){rowids}")
+        bodies = [(key, record.model_dump_json()) for key, record in records.items()]
+        rows = [(key, body, checksum(key, body.encode())) for key, body in bodies]
+        db.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+        db.execute("PRAGMA user_version=2")
+    db.close()
+    wanted = {record.key: record for record in records.values()}
+    for _ in range(2):
+        with Store(path, Keyed) as store:
+            assert (store.everything(), len(store)) == (dict(sorted(wanted.items())), 2500)
+    assert aside(path) == []
+
+
+def test_a_damaged_record_of_an_earlier_version_is_the_only_one_lost(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    test_records_that_know_their_key_are_brought_under_it(tmp_path, "")
+    records = [Keyed(text=note.text) for note in notes(2500).values()]
+    old = [(f"{n:032x}", record.model_dump_json()) for n, record in enumerate(records)]
+    with sqlite3.connect(path) as db:
+        db.execute("DELETE FROM records")
+        rows = [(key, body, checksum(key, body.encode()) + (n == 1200)) for n, (key, body) in enumerate(old)]
+        db.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+        db.execute("PRAGMA user_version=2")
+    db.close()
+    with pytest.raises(StoreError, match=r"damaged .*2499 of its records"):
+        Store(path, Keyed)
+    with Store(path, Keyed) as store:
+        assert store.everything() == {r.key: r for r in sorted(records, key=lambda r: r.key) if r is not records[1200]}
 
 
 def test_another_file_that_was_named_by_mistake_stays_where_it_is(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def _import(name: str, content: bytes | None, folder: Path, form: ImportFormat =
     source = folder / name if content is not None else Path(name)
     if content is not None:
         source.write_bytes(content)
-    return import_preferences(Request(format=form, sources=(str(source) if content is not None else name,)))
+    request = Request(format=form, sources=(str(source) if content is not None else name,))
+    return import_preferences(request, folder / "imported")
 
 
 def cases() -> list[Case]:

@@ -3,18 +3,24 @@
 The two responses of a pair stand in the order of their keys, which are hashes of their content. So whether `a` is the
 preferred one is as good as random, the same on every machine, and the same for a row that comes twice with its
 responses swapped: a judge that always prefers the first cannot look good.
+
+Records are written as they come; what must be known of all of them is on disk.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeAlias
 
 from constitution.errors import DataError, StoreError, harmless
-from constitution.files import read_records, read_text, write_atomically, write_records
+from constitution.files import RecordFile, read_text, replacing, write_atomically
 from constitution.record import Record
+from constitution.scratch import FirstValues, SeenKeys
+from generate.record_files import LINES, TABLES, RecordSource, is_url
 from generate.records import Message, Pair, Prompt, Response
 from judge.imports.found import Better, Compared, Item, Principled, Rated, Request, Said, Single, Skipped
 from judge.opinions import OPINIONS_FILE, Opinion, Side
@@ -22,6 +28,8 @@ from judge.records import Order
 
 PAIRS_FILE, SINGLES_FILE, ACCOUNT_FILE = "pairs.jsonl", "singles.jsonl", "import.json"
 IMPORTED = "imported"
+Placed: TypeAlias = Pair | Opinion | Single
+FILES: dict[type[Placed], str] = {Pair: PAIRS_FILE, Opinion: OPINIONS_FILE, Single: SINGLES_FILE}
 
 
 class ImportAccount(Record):
@@ -49,73 +57,104 @@ class ImportAccount(Record):
     """Principles that the data brought along: id and text."""
 
 
-class Imported(NamedTuple):
-    """An import in memory."""
-
-    pairs: tuple[Pair, ...]
-    opinions: tuple[Opinion, ...]
-    singles: tuple[Single, ...]
-    account: ImportAccount
-
-
 class _Prompts:
     """Prompts by their content, each under a name of its own."""
 
     def __init__(self, tags: tuple[str, ...]) -> None:
-        self.found: dict[str, Prompt] = {}
+        self.count = 0
         self._tags = tags
-        self._names: set[str] = set()
+        self._known = FirstValues()
+        self._names = SeenKeys()
 
     def of(self, name: str, conversation: tuple[Message, ...], tags: tuple[str, ...] = ()) -> Prompt:
         """The prompt of this conversation; the first to bring it names and tags it."""
         single = conversation[0].content if len(conversation) == 1 and conversation[0].role == "user" else None
-        made = Prompt(
-            id=self._free(name),
-            prompt=single,
-            messages=() if single else conversation,
-            tags=tuple(dict.fromkeys((*self._tags, *tags))),
-        )
-        prompt = self.found.setdefault(made.key, made)
-        self._names.add(prompt.id)
-        return prompt
+        made = Prompt(id="-", prompt=single, messages=() if single else conversation)
+        known = self._known.get(made.key)
+        if known is None:
+            self.count += 1
+            given = {"id": self._free(name), "tags": list(dict.fromkeys((*self._tags, *tags)))}
+            known = self._known.setdefault(made.key, json.dumps(given))
+        return made.model_copy(update=_named(known))
 
     def _free(self, name: str) -> str:
-        short = name[:180]
-        return short if short not in self._names else f"{short}-{len(self._names) + 1}"
+        short, number = name[:180], self.count
+        while not self._names.add([free := short if number == self.count else f"{short}-{number}"]):
+            number += 1
+        return free
+
+    def close(self) -> None:
+        """Give the temporary files back."""
+        self._known.close()
+        self._names.close()
 
 
-def gather(items: Iterable[Item], request: Request, versions: dict[str, str]) -> Imported:
-    """Pairs placed by content, each once; opinions about them; what was skipped, counted."""
-    prompts, pairs = _Prompts(request.tags), dict[str, Pair]()
-    opinions, singles = list[Opinion](), list[Single]()
-    skipped, principles, compared = Counter[str](), dict[str, str](), 0
-    for item in items:
+def _named(known: str) -> dict[str, object]:
+    fields = json.loads(known)
+    return {"id": fields["id"], "tags": tuple(fields["tags"])}
+
+
+class Placing:
+    """What a reader finds, item by item, as records that are placed by content, each pair once; and the account of it.
+
+    Nothing is kept in memory but counts.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._prompts, self._pairs = _Prompts(request.tags), SeenKeys()
+        self._skipped, self._verdicts, self._records = Counter[str](), Counter[str](), Counter[type]()
+        self._principles: dict[str, str] = {}
+        self._compared = 0
+
+    def records(self, items: Iterable[Item]) -> Iterator[Placed]:
+        """Pairs, opinions about them and single responses, as they come; what cannot be used is counted."""
+        for item in items:
+            for record in self._of(item):
+                self._records[type(record)] += 1
+                yield record
+
+    def _of(self, item: Item) -> Iterator[Placed]:
         if isinstance(item, Skipped):
-            skipped[item.reason] += 1
+            self._skipped[item.reason] += 1
         elif isinstance(item, Principled):
-            principles[item.id] = item.text
+            self._principles[item.id] = item.text
         elif isinstance(item, Rated):
-            singles.append(_single(item, prompts, request))
+            yield _single(item, self._prompts, self._request)
         elif reason := _unusable(item):
-            skipped[reason] += 1
+            self._skipped[reason] += 1
         else:
-            compared += 1
-            pair, first = _placed(item, prompts.of(item.name, item.conversation, item.tags))
-            pairs.setdefault(pair.key, pair)
-            opinions += [_opinion(pair, first, said, request) for said in item.said]
-    account = ImportAccount(
-        request=request,
-        versions=versions,
-        compared=compared,
-        prompts=len(prompts.found),
-        pairs=len(pairs),
-        opinions=len(opinions),
-        verdicts=dict(sorted(Counter(opinion.side for opinion in opinions).items())),
-        singles=len(singles),
-        skipped=dict(sorted(skipped.items())),
-        principles=principles,
-    )
-    return Imported(tuple(pairs.values()), tuple(opinions), tuple(singles), account)
+            self._compared += 1
+            yield from self._compare(item)
+
+    def _compare(self, item: Compared) -> Iterator[Placed]:
+        pair, first = _placed(item, self._prompts.of(item.name, item.conversation, item.tags))
+        if self._pairs.add([pair.key]):
+            yield pair
+        for said in item.said:
+            opinion = _opinion(pair, first, said, self._request)
+            self._verdicts[opinion.side] += 1
+            yield opinion
+
+    def account(self, versions: dict[str, str]) -> ImportAccount:
+        """Of what has come so far."""
+        return ImportAccount(
+            request=self._request,
+            versions=versions,
+            compared=self._compared,
+            prompts=self._prompts.count,
+            pairs=self._records[Pair],
+            opinions=self._records[Opinion],
+            verdicts=dict(sorted(self._verdicts.items())),
+            singles=self._records[Single],
+            skipped=dict(sorted(self._skipped.items())),
+            principles=self._principles,
+        )
+
+    def close(self) -> None:
+        """Give the temporary files back."""
+        self._prompts.close()
+        self._pairs.close()
 
 
 def _unusable(item: Compared) -> str | None:
@@ -168,8 +207,29 @@ def _single(item: Rated, prompts: _Prompts, request: Request) -> Single:
     )
 
 
-def write_import(imported: Imported, folder: Path) -> None:
-    """Write the folder. Raises StoreError if it holds anything but an earlier import."""
+def write_import(
+    folder: Path, items: Iterable[Item], request: Request, versions: Callable[[], dict[str, str]] = dict
+) -> ImportAccount:
+    """Write the folder, as the items come. `versions` of the sources are asked for when all of them have been read.
+
+    Raises StoreError if it holds anything but an earlier import, before anything is read; DataError if nothing in the
+    items can be used, and whatever reading them raises. The folder's files are then what they were.
+    """
+    _make(folder)
+    with closing(Placing(request)) as placing, ExitStack() as stack:
+        streams = {kind: stack.enter_context(replacing(folder / name)) for kind, name in FILES.items()}
+        for record in placing.records(items):
+            line = record.model_dump_json(exclude_defaults=isinstance(record, Opinion))
+            streams[type(record)].write(line.encode("utf-8") + b"\n")
+        account = placing.account(versions())
+        if not account.pairs and not account.singles:
+            raise DataError(f"nothing could be imported: {_listed(account.skipped) or 'the source is empty'}")
+    write_atomically(folder / ACCOUNT_FILE, account.model_dump_json(indent=2) + "\n")
+    return account
+
+
+def _make(folder: Path) -> None:
+    """Make the folder. Raises StoreError if it cannot be made, or holds anything but an earlier import."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         strangers = [path.name for path in folder.iterdir()]
@@ -177,29 +237,35 @@ def write_import(imported: Imported, folder: Path) -> None:
         raise StoreError(f"{harmless(str(folder))}: cannot be made or read: {error.strerror}") from error
     if strangers and ACCOUNT_FILE not in strangers:
         raise StoreError(f"{harmless(str(folder))}: holds other files; give `--out` a new folder")
-    if not imported.pairs and not imported.singles:
-        raise DataError(f"nothing could be imported: {_listed(imported.account.skipped) or 'the source is empty'}")
-    write_records(folder / PAIRS_FILE, imported.pairs)
-    opinions = (opinion.model_dump_json(exclude_defaults=True) for opinion in imported.opinions)
-    write_atomically(folder / OPINIONS_FILE, "".join(f"{opinion}\n" for opinion in opinions))
-    write_records(folder / SINGLES_FILE, imported.singles)
-    write_atomically(folder / ACCOUNT_FILE, imported.account.model_dump_json(indent=2) + "\n")
 
 
-def read_pairs(folder: Path) -> list[Pair]:
-    """The pairs of an import folder. Raises DataError if it is none or has no pair; ConfigError for a broken line."""
-    if not (folder / PAIRS_FILE).is_file():
-        raise DataError(f"{harmless(str(folder))}: not a folder that `preceptor import` wrote: no {PAIRS_FILE} in it")
-    pairs = read_records(folder / PAIRS_FILE, Pair)
-    if not pairs:
-        raise DataError(f"{harmless(str(folder))}: holds no pairs, only single responses")
-    return pairs
+def pair_source(where: str) -> RecordSource[Pair]:
+    """The pairs of an import folder; of a file, a folder of files or a URL with a pair in every line or row.
+
+    Raises DataError if there is nothing of this name, or a folder without such files.
+    """
+    folder = Path(where)
+    if is_url(where) or folder.is_file():
+        return RecordSource(where, Pair, "pairs")
+    if (folder / PAIRS_FILE).is_file():
+        return RecordSource(folder / PAIRS_FILE, Pair, "pairs")
+    if not folder.is_dir() or not any(path.name.endswith(LINES + TABLES) for path in folder.iterdir()):
+        raise DataError(
+            f"{harmless(where)}: not a folder that `preceptor import` wrote: no {PAIRS_FILE} in it, nor files of pairs"
+        )
+    return RecordSource(where, Pair, "pairs")
 
 
-def read_singles(folder: Path) -> list[Single]:
+def check_pairs(source: RecordSource[Pair]) -> None:
+    """Raise DataError if there is no pair."""
+    if not any(True for _ in source):
+        raise DataError(f"{harmless(source.where)}: holds no pairs, only single responses")
+
+
+def single_source(where: str) -> Iterable[Single]:
     """The single responses of an import folder; none where it has no such file."""
-    path = folder / SINGLES_FILE
-    return read_records(path, Single) if path.exists() else []
+    path = Path(where) / SINGLES_FILE
+    return RecordFile(path, Single) if not is_url(where) and path.exists() else ()
 
 
 def read_account(folder: Path) -> ImportAccount:

@@ -1,4 +1,5 @@
-"""Rows of a source, whatever it is: JSON lines (gzipped or not), a JSON array, CSV, Parquet, a data set on disk or hub.
+"""Rows of a source, whatever it is: JSON lines (gzipped or not), a JSON array, CSV, Parquet, a data set on disk or hub;
+a file of this machine or a URL that fsspec knows. One row at a time, but for a JSON array.
 
 A row that has not the columns of its format is the user's error, named by file, line and column. Foreign formats may
 have columns of their own: those are not read.
@@ -11,16 +12,17 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from constitution.errors import ConfigError, DataError, Problem, harmless
-from constitution.files import read_text
+from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless
+from constitution.files import decoded
 from constitution.strict_json import json_fault
+from generate.record_files import Place, is_url, opened_at, places, table_rows
 from judge.imports.found import Request
 
 REASON_CHARS = 200
@@ -28,6 +30,8 @@ MOST_UNPACKED = 100
 """A gzipped file may grow to so many times its size. Text grows to less than twenty, a bomb to a thousand."""
 UNPACKED_BYTES = 16 * 1024 * 1024
 """What may be unpacked of any file, however small."""
+PIECE_BYTES = 1024 * 1024
+ROWS = "rows"
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -69,55 +73,73 @@ def parsed(row: Row, value: object, model: type[ModelT], within: str = "") -> Mo
 
 
 def read_whole(source: str) -> str:
-    """A file's text, unpacked if it is gzipped. Raises DataError or ConfigError as `read_text` does."""
-    path = Path(source)
-    if path.suffix != ".gz":
-        return read_text(path)
+    """A file's text, unpacked if it is gzipped. Raises DataError or ConfigError as reading its lines does."""
+    [place] = places(source, ROWS)
+    return decoded(b"".join(_lines_of(place)), source)
+
+
+def _lines_of(place: Place) -> Iterator[bytes]:
+    """A file's lines, unpacked if it is gzipped; one at a time."""
+    if not place.name.endswith(".gz"):
+        with opened_at(place) as stream:
+            yield from stream
+        return
     try:
-        return _unpacked(path).decode("utf-8")
+        with opened_at(place) as packed:  # before any line is looked at: a bomb has very many, or one very long one
+            _check_unpacks(packed)
+        with opened_at(place) as packed, gzip.GzipFile(fileobj=packed) as stream:
+            yield from stream
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise DataError(f"{harmless(source)}: cannot be unpacked as gzipped UTF-8 text ({error})") from None
+        if isinstance(error, PreceptorError):
+            raise
+        raise DataError(f"{harmless(place.name)}: cannot be unpacked as gzipped UTF-8 text ({error})") from None
 
 
-def _unpacked(path: Path) -> bytes:
-    """Raises ValueError for a file that unpacks to more than text ever does."""
-    most = max(UNPACKED_BYTES, MOST_UNPACKED * path.stat().st_size)
-    with gzip.open(path) as stream:
-        data = stream.read(most + 1)
-    if len(data) > most:
-        raise ValueError(f"it grows to more than {MOST_UNPACKED} times its size")
-    return data
+def _check_unpacks(packed: IO[bytes]) -> None:
+    """Raise ValueError where it grows to more than text ever does."""
+    taken = 0
+    with gzip.GzipFile(fileobj=packed) as stream:
+        while piece := stream.read(PIECE_BYTES):
+            taken += len(piece)
+            if taken > max(UNPACKED_BYTES, MOST_UNPACKED * packed.tell()):
+                raise ValueError(f"it grows to more than {MOST_UNPACKED} times its size")
+
+
+def _text_lines(place: Place) -> Iterator[str]:
+    for number, line in enumerate(_lines_of(place), start=1):
+        text = decoded(line, place.name, number)
+        yield text.removeprefix("\ufeff") if number == 1 else text
 
 
 def _rows(source: str, split: str, configuration: str | None) -> Iterator[Row]:
-    if configuration is not None:
-        return _data_set(source, split, configuration)
     name = source.removesuffix(".gz")
-    if name.endswith((".jsonl", ".ndjson")):
-        return _json_lines(source)
-    if name.endswith(".json"):
-        return _json_array(source)
-    if name.endswith(".csv"):
-        return _csv(source)
-    return _data_set(source, split, None)
+    if configuration is not None or not (is_url(source) or name.endswith(tuple(READERS)) or Path(source).is_file()):
+        yield from _data_set(source, split, configuration)
+        return
+    for place in places(source, ROWS):
+        kind = next((kind for kind in READERS if place.name.removesuffix(".gz").endswith(kind)), None)
+        if kind is None:
+            raise DataError(f"{harmless(place.name)}: rows are read of files named {', '.join(READERS)}, each also .gz")
+        yield from READERS[kind](place)
 
 
-def _json_lines(source: str) -> Iterator[Row]:
+def _json_lines(place: Place) -> Iterator[Row]:
     # Only "\n" ends a line: JSON text may hold U+2028 and others that str.splitlines() would split at.
-    for number, line in enumerate(read_whole(source).removeprefix("\ufeff").split("\n"), start=1):
+    for number, line in enumerate(_text_lines(place), start=1):
         if line.strip():
             try:
-                yield Row(source, number, 1, json.loads(line))
+                yield Row(place.name, number, 1, json.loads(line))
             except RecursionError:
-                raise ConfigError([Problem(source, number, 1, "nested too deeply")]) from None
+                raise ConfigError([Problem(place.name, number, 1, "nested too deeply")]) from None
             except ValueError as error:
-                fault = json_fault(line, str(error))
-                raise ConfigError([Problem(source, number, fault.column, fault.message, line)]) from None
+                fault = json_fault(line.removesuffix("\n"), str(error))
+                problem = Problem(place.name, number, fault.column, fault.message, line.removesuffix("\n"))
+                raise ConfigError([problem]) from None
 
 
-def _json_array(source: str) -> Iterator[Row]:
-    """The elements of the array that the file is, each with its own line."""
-    text = read_whole(source)
+def _json_array(place: Place) -> Iterator[Row]:
+    """The elements of the array that the file is, each with its own line. The file is held in memory."""
+    source, text = place.name, "".join(_text_lines(place))
     decoder, index = json.JSONDecoder(), _skip(text, 0)
     if text[index : index + 1] != "[":
         raise ConfigError([_json_problem(source, text, index, "expected an array of rows, `[ {...}, ... ]`")])
@@ -129,8 +151,8 @@ def _json_array(source: str) -> Iterator[Row]:
             raise ConfigError([_json_problem(source, text, error.pos, f"not valid JSON: {error.msg}")]) from None
         except (ValueError, RecursionError) as error:  # a number of too many digits, nested too deeply
             raise ConfigError([_json_problem(source, text, index, f"cannot be read: {error}")]) from None
-        place = _json_problem(source, text, index, "")
-        yield Row(source, place.line, place.column, value)
+        at = _json_problem(source, text, index, "")
+        yield Row(source, at.line, at.column, value)
         index = _skip(text, end)
         if text[index : index + 1] == ",":
             index = _skip(text, index + 1)
@@ -148,15 +170,33 @@ def _json_problem(source: str, text: str, index: int, message: str) -> Problem:
     return Problem(source, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index), message)
 
 
-def _csv(source: str) -> Iterator[Row]:
-    reader = csv.DictReader(io.StringIO(read_whole(source), newline=""), strict=True)
+def _csv(place: Place) -> Iterator[Row]:
+    # A line may also end in "\r" alone.
+    lines = (part for line in _text_lines(place) for part in io.StringIO(line, newline=""))
+    reader = csv.DictReader(lines, strict=True)
     line = reader.line_num
     try:
         for value in reader:
-            yield Row(source, line + 2 if line == 0 else line + 1, 1, value)
+            yield Row(place.name, line + 2 if line == 0 else line + 1, 1, value)
             line = reader.line_num
     except csv.Error as error:
-        raise ConfigError([Problem(source, reader.line_num, 1, f"not valid CSV: {error}")]) from None
+        raise ConfigError([Problem(place.name, reader.line_num, 1, f"not valid CSV: {error}")]) from None
+
+
+def _parquet(place: Place) -> Iterator[Row]:
+    with opened_at(place) as stream:
+        for row in table_rows(stream, place.name):
+            yield Row(place.name, row.number, 1, row.value)
+
+
+READERS: dict[str, Callable[[Place], Iterator[Row]]] = {
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".json": _json_array,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}
+"""By what a file's name ends in, `.gz` aside."""
 
 
 def _data_set(source: str, split: str, configuration: str | None) -> Iterator[Row]:
@@ -170,22 +210,19 @@ def _data_set(source: str, split: str, configuration: str | None) -> Iterator[Ro
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:REASON_CHARS]
         raise DataError(
-            f"{harmless(source)}: neither a file that is there (.jsonl, .json, .csv, .parquet, each also .gz but the "
-            f"last) nor a data set with a split `{harmless(split)}` ({harmless(reason)})"
+            f"{harmless(source)}: neither a file that is there ({', '.join(READERS)}) nor a data set with a split "
+            f"`{harmless(split)}` ({harmless(reason)})"
         ) from error
 
 
 def _opened(source: str, split: str, configuration: str | None) -> Iterable[Any]:
-    """The rows of a Parquet file, of a data set on disk in either form, or on the hub."""
+    """The rows of a data set on disk in either form, or on the hub."""
     from datasets import DatasetDict, load_dataset, load_from_disk
 
     path = Path(source)
-    if path.is_file():
-        rows: Iterable[Any] = load_dataset("parquet", data_files=source, split="train", streaming=True)
-        return rows
     if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
         found = load_from_disk(source)
-        rows = found[split] if isinstance(found, DatasetDict) else found
+        rows: Iterable[Any] = found[split] if isinstance(found, DatasetDict) else found
         return rows
     rows = load_dataset(source, configuration, split=split, streaming=True)
     return rows

@@ -6,15 +6,19 @@ are also paired, each response once at most: every pair is then new evidence.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import groupby
 
-from pydantic import AliasChoices, Field, StrictBool
+from pydantic import AliasChoices, Field, StrictBool, TypeAdapter
 
+from constitution.scratch import Grouped
 from generate.records import Message, Prompt, response_key
 from judge.imports.found import Compared, Item, Rated, Request, Said, Skipped
 from judge.imports.rows import Foreign, read_rows
 from judge.imports.trl import Turn, answer_text, as_conversation
+
+_RATED = TypeAdapter(Rated)
 
 
 class ThumbRow(Foreign):
@@ -27,14 +31,17 @@ class ThumbRow(Foreign):
 
 
 def read_thumbs(request: Request) -> Iterator[Item]:
-    """A Rated for each usable row, then the pairs that they make."""
-    rated: list[Rated] = []
-    for number, (_, row) in enumerate(read_rows(request, ThumbRow), start=1):
-        item = _item(f"thumb-{number}", row, request)
-        if isinstance(item, Rated):
-            rated.append(item)
-        yield item
-    yield from paired(rated, request)
+    """A Rated for each usable row, then the pairs that they make, prompt by prompt."""
+    with closing(Grouped()) as kept:
+        for number, (_, row) in enumerate(read_rows(request, ThumbRow), start=1):
+            item = _item(f"thumb-{number}", row, request)
+            if isinstance(item, Rated):
+                text = _RATED.dump_json(item).decode("utf-8")
+                kept.add(Prompt(id="-", messages=item.conversation).key, text)
+            yield item
+        rated = (_RATED.validate_json(text) for text in kept)
+        for conversation, of_prompt in groupby(rated, key=lambda one: one.conversation):
+            yield from paired(conversation, list(of_prompt), request)
 
 
 def _item(name: str, row: ThumbRow, request: Request) -> Rated | Skipped:
@@ -48,18 +55,14 @@ def _item(name: str, row: ThumbRow, request: Request) -> Rated | Skipped:
     return Rated(name, conversation, answer, row.label, row.annotator or request.annotator)
 
 
-def paired(rated: Sequence[Rated], request: Request) -> Iterator[Item]:
-    """For each prompt the liked with the disliked, in the order of their content; what is both is left out."""
-    by_prompt: dict[tuple[Message, ...], list[Rated]] = defaultdict(list)
-    for one in rated:
-        by_prompt[one.conversation].append(one)
-    for conversation, all_of_it in by_prompt.items():
-        up, down = ({r.response: r for r in all_of_it if r.up is liked} for liked in (True, False))
-        yield from (Skipped("a response both liked and disliked: not paired") for _ in up.keys() & down.keys())
-        liked, disliked = (_in_order(conversation, one, other) for one, other in ((up, down), (down, up)))
-        for good, bad in zip(liked, disliked, strict=False):
-            said = Said("first", request.principle, request.annotator)
-            yield Compared(good.name, conversation, good.response, bad.response, (said,))
+def paired(conversation: tuple[Message, ...], rated: Sequence[Rated], request: Request) -> Iterator[Item]:
+    """One prompt's liked with its disliked, in the order of their content; what is both is left out."""
+    up, down = ({r.response: r for r in rated if r.up is liked} for liked in (True, False))
+    yield from (Skipped("a response both liked and disliked: not paired") for _ in up.keys() & down.keys())
+    liked, disliked = (_in_order(conversation, one, other) for one, other in ((up, down), (down, up)))
+    for good, bad in zip(liked, disliked, strict=False):
+        said = Said("first", request.principle, request.annotator)
+        yield Compared(good.name, conversation, good.response, bad.response, (said,))
 
 
 def _in_order(conversation: tuple[Message, ...], one: dict[str, Rated], other: dict[str, Rated]) -> list[Rated]:

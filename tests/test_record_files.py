@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 from constitution.errors import ConfigError, DataError
 from constitution.identity import digest, rows_digest
-from generate.prompt_files import PromptSource, located
-from generate.prompts import check_disjoint, check_prompts, load_prompts
+from generate.prompts import check_disjoint, check_prompts, load_prompts, prompt_source
+from generate.record_files import located
 from generate.records import Message, Prompt
 
 ROWS: list[dict[str, object]] = [
@@ -60,7 +60,7 @@ def test_every_form_gives_the_same_prompts(tmp_path: Path) -> None:
 
 def test_a_source_is_read_anew_and_counted(tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_bytes(LINES)
-    source = PromptSource(tmp_path / "p.jsonl")
+    source = prompt_source(tmp_path / "p.jsonl")
     assert check_prompts(source) == 3
     assert list(source) == list(source) == PROMPTS
 
@@ -125,7 +125,7 @@ def test_memory_does_not_grow_with_the_number_of_prompts(tmp_path: Path) -> None
         )
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         tracemalloc.start()
-        source = PromptSource(path)
+        source = prompt_source(path)
         assert check_prompts(source) == count
         check_disjoint(source, PROMPTS)
         found = tracemalloc.get_traced_memory()[1]

@@ -1,0 +1,167 @@
+"""Where records are: a file or a folder of files, of JSON lines or Parquet, on this machine or wherever fsspec reaches.
+
+    prompts/train.jsonl     prompts/     s3://bucket/prompts/     zip://train.parquet::prompts.zip     memory://train.jsonl
+
+They are read anew, one at a time, whenever they are iterated. A folder's files are read in the order of their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless
+from constitution.files import numbered_lines, opened
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
+ROWS_AT_ONCE = 1000
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
+
+class Found(NamedTuple, Generic[RecordT]):
+    """A record, its file, its line or row there (from 1), and the line's text; a row of Parquet has none."""
+
+    file: str
+    line: int
+    text: str | None
+    record: RecordT
+
+
+class Place(NamedTuple):
+    """A file, and the file system that it is in; None for this machine's."""
+
+    name: str
+    system: AbstractFileSystem | None
+
+
+class Row(NamedTuple):
+    """A row of a Parquet file, counted from 1."""
+
+    number: int
+    value: dict[str, Any]
+
+
+class RecordSource(Generic[RecordT]):
+    """The records of one type in a file, a folder or a URL."""
+
+    def __init__(self, where: str | Path, record_type: type[RecordT], plural: str) -> None:
+        """`plural`: what the records are called in messages."""
+        self.where = str(where)
+        self._type = record_type
+        self._plural = plural
+
+    def __iter__(self) -> Iterator[RecordT]:
+        """Raises as `found` does."""
+        return (found.record for found in self.found())
+
+    def found(self) -> Iterator[Found[RecordT]]:
+        """Every record with its place. Raises ConfigError with all faults of a file; DataError for one not readable."""
+        for place in places(self.where, self._plural):
+            with opened_at(place) as stream:
+                read = self._rows if place.name.endswith(TABLES) else self._lines
+                yield from read(stream, place.name)
+
+    def _lines(self, stream: IO[bytes], name: str) -> Iterator[Found[RecordT]]:
+        return (Found(name, one.line, one.text, one.record) for one in numbered_lines(stream, name, self._type))
+
+    def _rows(self, stream: IO[bytes], name: str) -> Iterator[Found[RecordT]]:
+        problems: list[Problem] = []
+        for row in table_rows(stream, name):
+            try:
+                record = self._type.model_validate(_given(row.value))
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+                where = ".".join(str(part) for part in first["loc"])
+                message = f"{f'column `{where}`: ' if where else ''}{first['msg']}"
+                problems.append(Problem(name, row.number, 1, message))
+                continue
+            if not problems:
+                yield Found(name, row.number, None, record)
+        if problems:
+            raise ConfigError(problems)
+
+
+def is_url(where: str) -> bool:
+    """Whether fsspec is asked, rather than this machine's files."""
+    return "://" in where
+
+
+def located(base: Path, where: str) -> str:
+    """A URL as it is, a path relative to `base`."""
+    return where if is_url(where) else str(base / where)
+
+
+def places(where: str, plural: str) -> list[Place]:
+    """The file or URL; of a folder its files of records, in the order of their names.
+
+    Raises DataError if there is none; `plural` says what was looked for.
+    """
+    if not is_url(where):
+        path = Path(where)
+        names = [str(one) for one in path.iterdir()] if path.is_dir() else None
+        return [Place(name, None) for name in ([where] if names is None else _shards(names, where, plural))]
+    with _reached(where):
+        from fsspec.core import url_to_fs
+
+        system, path_there = url_to_fs(where)
+        names = system.find(path_there) if system.isdir(path_there) else None
+    return [Place(name, system) for name in ([path_there] if names is None else _shards(names, where, plural))]
+
+
+def _shards(names: list[str], where: str, plural: str) -> list[str]:
+    shards = sorted(name for name in names if name.endswith(LINES + TABLES))
+    if not shards:
+        what = f"a folder without {plural}: expected files named *.jsonl or *.parquet in it"
+        raise DataError(f"{harmless(where)}: {what}")
+    return shards
+
+
+@contextmanager
+def opened_at(place: Place) -> Iterator[IO[bytes]]:
+    """The file as bytes. Raises DataError if it cannot be read."""
+    if place.system is None:
+        with opened(Path(place.name)) as stream:
+            yield stream
+        return
+    with _reached(place.name), place.system.open(place.name, "rb") as remote:
+        yield remote
+
+
+def table_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
+    """The rows of a Parquet file, some at a time. Raises DataError if it is none that can be read."""
+    from pyarrow import ArrowException, parquet
+
+    number = 0
+    try:
+        for batch in parquet.ParquetFile(stream).iter_batches(ROWS_AT_ONCE):
+            for value in cast("list[dict[str, Any]]", batch.to_pylist()):
+                number += 1
+                yield Row(number, value)
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{harmless(name)}: not a Parquet file that can be read ({error})") from error
+
+
+def _given(value: Any) -> Any:
+    """Without the fields that are empty here: a table has all of its columns in every row."""
+    if isinstance(value, dict):
+        return {name: _given(field) for name, field in value.items() if field is not None}
+    return [_given(one) for one in value] if isinstance(value, list) else value
+
+
+@contextmanager
+def _reached(where: str) -> Iterator[None]:
+    """Whatever a file system of fsspec raises as a DataError."""
+    try:
+        yield
+    except PreceptorError:
+        raise
+    except (OSError, ValueError, ImportError, LookupError, RuntimeError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{harmless(where)}: cannot be read ({type(error).__name__}: {said})") from error
