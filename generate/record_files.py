@@ -107,7 +107,7 @@ def places(where: str, plural: str) -> list[Place]:
         path = Path(where)
         names = [str(one) for one in path.iterdir()] if path.is_dir() else None
         return [Place(name, None) for name in ([where] if names is None else _shards(names, where, plural))]
-    with _reached(where):
+    with reached(where):
         from fsspec.core import url_to_fs
 
         system, path_there = url_to_fs(where)
@@ -130,7 +130,7 @@ def opened_at(place: Place) -> Iterator[IO[bytes]]:
         with opened(Path(place.name)) as stream:
             yield stream
         return
-    with _reached(place.name), place.system.open(place.name, "rb") as remote:
+    with reached(place.name), place.system.open(place.name, "rb") as remote:
         yield remote
 
 
@@ -156,12 +156,12 @@ def _given(value: Any) -> Any:
 
 
 @contextmanager
-def _reached(where: str) -> Iterator[None]:
-    """Whatever a file system of fsspec raises as a DataError."""
+def reached(where: str, done: str = "read") -> Iterator[None]:
+    """Whatever a file system of fsspec raises as a DataError; `done`: what was to be done there."""
     try:
         yield
     except PreceptorError:
         raise
     except (OSError, ValueError, ImportError, LookupError, RuntimeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{harmless(where)}: cannot be read ({type(error).__name__}: {said})") from error
+        raise DataError(f"{harmless(where)}: cannot be {done} ({type(error).__name__}: {said})") from error

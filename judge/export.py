@@ -17,8 +17,7 @@ from constitution.files import replacing
 from generate.records import Pair, Response
 from judge.labels import oriented
 from judge.records import Label
-
-ROWS_AT_ONCE = 1000
+from judge.shards import ROWS_AT_ONCE
 
 
 def preference_row(pair: Pair, label: Label) -> dict[str, Any]:
@@ -44,15 +43,21 @@ def _answer(response: Response) -> list[dict[str, str]]:
 
 
 def write_preferences(path: Path, labelled: Iterable[tuple[Pair, Label]]) -> None:
-    """Write the pairs that have a label as Parquet."""
+    """Write the pairs that have a label as one Parquet file."""
+    write_parquet(
+        path, preference_columns(), (preference_row(pair, label) for pair, label in labelled if label.p is not None)
+    )
+
+
+def preference_columns() -> dict[str, Any]:
+    """The Parquet types of `preference_row`."""
     import pyarrow as pa
 
     messages = message_list()
     numbers, texts = pa.list_(pa.float64()), pa.list_(pa.string())
     columns = {"prompt": messages, "chosen": messages, "rejected": messages, "p": pa.float64()}
     columns |= {"principles": texts, "weights": numbers, "principle_p": numbers}
-    columns |= dict.fromkeys(("pair_key", "prompt_id", "constitution", "judge"), pa.string())
-    write_parquet(path, columns, (preference_row(pair, label) for pair, label in labelled if label.p is not None))
+    return columns | dict.fromkeys(("pair_key", "prompt_id", "constitution", "judge"), pa.string())
 
 
 def message_list() -> Any:
@@ -62,14 +67,12 @@ def message_list() -> Any:
     return pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
 
-def write_parquet(path: Path, columns: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows with explicit column types, atomically, some rows at a time; returns how many there were."""
+def write_parquet(path: Path, columns: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows with explicit column types, atomically, some rows at a time."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    schema, count = pa.schema(list(columns.items())), 0
+    schema = pa.schema(list(columns.items()))
     with replacing(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
         for chunk in batched(rows, ROWS_AT_ONCE):
             writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
-            count += len(chunk)
-    return count

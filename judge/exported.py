@@ -1,6 +1,6 @@
-"""A run as a data set in the Hugging Face form: a folder of Parquet files, one configuration each.
+"""A run as a data set in the Hugging Face form: folders of Parquet shards, one configuration each.
 
-    preferences   the labelled pairs in TRL's columns, see export.py
+    preferences   the labelled pairs in TRL's columns, see export.py; split in `train` and, if any are held out, `test`
     labels        every pair, both answers, its label or why it has none, and each principle's share
     votes         every vote behind them
     principles    what was asked
@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -18,17 +18,13 @@ from constitution.model import Constitution, Principle
 from constitution.store import Store
 from generate.records import Pair
 from judge.ask import stored_votes
-from judge.export import message_list, write_parquet
+from judge.export import message_list, preference_columns, preference_row
 from judge.interface import Judge
 from judge.records import Label, Vote
+from judge.shards import SplitRow, write_shards
 
 Configuration: TypeAlias = Literal["preferences", "labels", "votes", "principles"]
 CONFIGURATIONS: tuple[Configuration, ...] = ("preferences", "labels", "votes", "principles")
-
-
-def table_path(folder: Path, configuration: str) -> Path:
-    """Where the folder keeps it."""
-    return folder / configuration / "train.parquet"
 
 
 def label_row(pair: Pair, label: Label) -> dict[str, Any]:
@@ -79,8 +75,27 @@ def principle_row(principle: Principle) -> dict[str, Any]:
     }
 
 
-def write_labels(path: Path, labelled: Iterable[tuple[Pair, Label]]) -> int:
-    """Every pair with its label, or the reason why it has none."""
+def write_split_preferences(
+    folder: Path, labelled: Iterable[tuple[Pair, Label]], heldout: Container[str]
+) -> dict[str, int]:
+    """The labelled pairs; those whose prompt's id is in `heldout` as split `test`. Returns the rows of each split."""
+    return write_shards(
+        folder / "preferences",
+        preference_columns(),
+        (
+            SplitRow("test" if pair.prompt.id in heldout else "train", preference_row(pair, label))
+            for pair, label in labelled
+            if label.p is not None
+        ),
+    )
+
+
+def _all_train(rows: Iterable[Mapping[str, Any]]) -> Iterator[SplitRow]:
+    return (SplitRow("train", row) for row in rows)
+
+
+def write_labels(folder: Path, labelled: Iterable[tuple[Pair, Label]]) -> dict[str, int]:
+    """Every pair with its label, or the reason why it has none. Returns the rows of each split, here and below."""
     import pyarrow as pa
 
     text, number, texts = pa.string(), pa.float64(), pa.list_(pa.string())
@@ -90,10 +105,13 @@ def write_labels(path: Path, labelled: Iterable[tuple[Pair, Label]]) -> int:
     columns |= {"response_a": text, "response_b": text, "p": number, "reason": text, "rule": text, "decided_by": texts}
     columns |= {"shares": pa.list_(share), "missing": pa.list_(missing)}
     columns |= {"constitution": text, "judge": text, "calibration": text}
-    return write_parquet(path, columns, (label_row(pair, label) for pair, label in labelled))
+    rows = _all_train(label_row(pair, label) for pair, label in labelled)
+    return write_shards(folder / "labels", columns, rows)
 
 
-def write_votes(path: Path, pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]) -> int:
+def write_votes(
+    folder: Path, pairs: Iterable[Pair], constitution: Constitution, judge: Judge, store: Store[Vote]
+) -> dict[str, int]:
     """Every stored vote of these pairs under this constitution by this judge."""
     import pyarrow as pa
 
@@ -101,7 +119,8 @@ def write_votes(path: Path, pairs: Iterable[Pair], constitution: Constitution, j
     columns = {"pair_key": text, "principle": text, "order": text, "replicate": count, "judge": text, "state": text}
     columns |= {"reason": text, "logit": number, "missing_mass": number, "rationale": text, "raw": text}
     columns |= {"tokens_in": count, "tokens_out": count}
-    return write_parquet(path, columns, _vote_rows(stored_votes(pairs, constitution, judge, store)))
+    rows = _all_train(_vote_rows(stored_votes(pairs, constitution, judge, store)))
+    return write_shards(folder / "votes", columns, rows)
 
 
 def _vote_rows(given: Iterable[tuple[Pair, Mapping[str, Iterable[Vote]]]]) -> Iterator[dict[str, Any]]:
@@ -110,11 +129,11 @@ def _vote_rows(given: Iterable[tuple[Pair, Mapping[str, Iterable[Vote]]]]) -> It
             yield from (vote_row(principle, vote) for vote in votes)
 
 
-def write_principles(path: Path, constitution: Constitution) -> int:
+def write_principles(folder: Path, constitution: Constitution) -> dict[str, int]:
     """The constitution's principles."""
     import pyarrow as pa
 
     text, texts = pa.string(), pa.list_(pa.string())
     columns = {"id": text, "text": text, "weight": pa.float64(), "polarity": text, "axis": text, "scope": texts}
     columns |= {"source": text, "key": text}
-    return write_parquet(path, columns, map(principle_row, constitution.principles))
+    return write_shards(folder / "principles", columns, _all_train(map(principle_row, constitution.principles)))

@@ -25,7 +25,7 @@ def export_command(
         typer.Option(
             "--out",
             metavar="WHERE",
-            help="A file for annotated-pairs, else a folder, or hub:OWNER/NAME with the key in HF_TOKEN.",
+            help="A file for annotated-pairs, else a folder; or its URL; or hub:OWNER/NAME with the key in HF_TOKEN.",
             show_default=False,
         ),
     ],
@@ -66,15 +66,19 @@ def export_command(
 
 def _check(format_name: str, out: str) -> None:
     """Whether there is somewhere for it to go, before anything heavy is imported. Raises DataError."""
+    from generate.address import KEYLESS, MAY_HOLD_A_SECRET
+    from generate.record_files import is_url
     from pipeline.hub import PREFIX, hub_key
 
     if format_name not in FORMATS:
         raise DataError(f"--format `{format_name}`: expected one of {', '.join(FORMATS)}")
+    if MAY_HOLD_A_SECRET.search(out):
+        raise DataError(f"--out: {KEYLESS}")
     if out.startswith(PREFIX):
         if format_name == "annotated-pairs":
             raise DataError(f"--out {PREFIX}... is for --format trl, datasets and model: annotated pairs are one file")
         hub_key(out)
-    elif format_name != "annotated-pairs":
+    elif format_name != "annotated-pairs" and not is_url(out):
         folder = Path(out)
         if folder.is_dir() and any(folder.iterdir()) and not (folder / "README.md").is_file():
             raise DataError(f"{folder}: holds other files; give `--out` a new folder")
@@ -82,26 +86,36 @@ def _check(format_name: str, out: str) -> None:
 
 def _exported(run: Run, format_name: str, out: str, license_name: str | None, public: bool) -> str:
     """What was written, in words."""
+    from generate.record_files import is_url
+    from pipeline import hub
+    from pipeline.remote import check_free, upload
+
+    if out.startswith(hub.PREFIX):
+        kind: Literal["model", "dataset"] = "model" if format_name == "model" else "dataset"
+        with TemporaryDirectory() as folder:
+            words = _written(run, format_name, Path(folder), license_name)
+            return f"{words}: {hub.push(Path(folder), out.removeprefix(hub.PREFIX), kind, public=public)}"
+    if is_url(out):
+        check_free(out)
+        with TemporaryDirectory() as folder:
+            local = Path(folder, "export")
+            words = _written(run, format_name, local, license_name)
+            upload(local, out)
+    else:
+        words = _written(run, format_name, Path(out), license_name)
+    return f"{words}: written to {out}"
+
+
+def _written(run: Run, format_name: str, out: Path, license_name: str | None) -> str:
     from constitution.files import write_atomically
-    from pipeline import exports, hub
+    from pipeline import exports
 
     if format_name == "annotated-pairs":
         pairs = exports.annotated(run)
-        write_atomically(Path(out), json.dumps(pairs, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-        return f"{len(pairs['comparisons'])} pairs written to {out}"
-    if not out.startswith(hub.PREFIX):
-        Path(out).mkdir(parents=True, exist_ok=True)
-        return f"{_written(run, format_name, Path(out), license_name)}: written to {out}"
-    kind: Literal["model", "dataset"] = "model" if format_name == "model" else "dataset"
-    with TemporaryDirectory() as folder:
-        words = _written(run, format_name, Path(folder), license_name)
-        return f"{words}: {hub.push(Path(folder), out.removeprefix(hub.PREFIX), kind, public=public)}"
-
-
-def _written(run: Run, format_name: str, folder: Path, license_name: str | None) -> str:
-    from pipeline import exports
-
+        write_atomically(out, json.dumps(pairs, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return f"{len(pairs['comparisons'])} pairs"
+    out.mkdir(parents=True, exist_ok=True)
     if format_name == "model":
-        return exports.model_folder(run, folder)
+        return exports.model_folder(run, out)
     write = exports.preferences_folder if format_name == "trl" else exports.whole_folder
-    return write(run, folder, license_name)
+    return write(run, out, license_name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from constitution.model import ID_PATTERN
 from constitution.record import Record
+from generate.address import Address
 from generate.settings import EngineSettings, GenerateSettings, OpenAiEngine, TransformersEngine
 from judge.audit.settings import AuditSettings
 from judge.settings import JudgeSettings, LlmJudge, RulesJudge
@@ -17,28 +16,14 @@ from pipeline.executor_settings import ExecutorSettings, LocalExecutor
 from reports.settings import BehaviourSettings, ThreadSettings
 from train.settings import TrainSettings
 
-MAY_HOLD_A_SECRET = re.compile(r"(?<!github)://[^/@]*:[^/@]*@|(?:https?|s?ftp)://(?:[^/]*@|[^?#]*[?#])")
-"""A user with a password, or on the web a user or a query; `github://org:repo@commit/...` is none."""
-
 
 class PromptFiles(Record):
     """Prompts, disjoint: files of JSON lines or Parquet, folders of such files, or fsspec URLs of either."""
 
-    train: str | None = Field(default=None, min_length=1)
+    train: Address | None = Field(default=None, min_length=1)
     """Prompts to generate, judge and train on; left out with `pairs`, which bring their own."""
-    heldout: str = Field(min_length=1)
+    heldout: Address = Field(min_length=1)
     """Prompts that only the behaviour before and after is measured on."""
-
-    @field_validator("train", "heldout")
-    @classmethod
-    def _without_secrets(cls, where: str | None) -> str | None:
-        if where and MAY_HOLD_A_SECRET.search(where):
-            said = (
-                "must not hold a user, a password or a query: this address is written into the run folder. Let fsspec "
-                "take the key from where it keeps keys (its own configuration, the provider's environment variables)"
-            )
-            raise PydanticCustomError("may_hold_secret", "{said}", {"said": said})
-        return where
 
 
 class SecondOpinion(Record):
@@ -59,8 +44,9 @@ class RunConfig(Record):
     """The constitution's YAML file."""
     prompts: PromptFiles
     """Where the prompts are."""
-    pairs: str | None = Field(default=None, min_length=1)
-    """A folder that `preceptor import` wrote: its pairs are judged and trained on, and no answers are sampled."""
+    pairs: Address | None = Field(default=None, min_length=1)
+    """A folder that `preceptor import` wrote, or a file, a folder of files or a URL with a pair in every line or row:
+    these pairs are judged and trained on, and no answers are sampled."""
     model: str = Field(min_length=1)
     """The policy before training: `bundled:smollm2-135m-instruct`, a Hugging Face id, or a folder."""
     revision: str | None = None

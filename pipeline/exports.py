@@ -16,13 +16,13 @@ from generate.engine import ModelRef
 from generate.models import TRAINING, hub_id, public_name
 from generate.records import Pair
 from judge.annotated import annotated_pairs
-from judge.export import write_preferences
-from judge.exported import table_path, write_labels, write_principles, write_votes
+from judge.exported import write_labels, write_principles, write_split_preferences, write_votes
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.judge_cards import judge_cards
 from pipeline.resolved import Resolved
 from reports.dataset_card import DatasetCardFacts, dataset_card
+from train.schedule import heldout_prompts
 
 README = "README.md"
 
@@ -42,12 +42,11 @@ def preferences_folder(run: Run, folder: Path, license_name: str | None) -> str:
 
 def whole_folder(run: Run, folder: Path, license_name: str | None) -> str:
     """Preferences, labels, votes and principles, each its own configuration, and a card; returns the same."""
-    rows = {"preferences": _preferences(run, folder)}
-    rows["labels"] = write_labels(_table(folder, "labels"), _labelled(run))
+    rows = {"preferences": _preferences(run, folder), "labels": write_labels(folder, _labelled(run))}
     with run.judged_votes() as store:
         judge = run.judge(run.config.judge)
-        rows["votes"] = write_votes(_table(folder, "votes"), run.pairs(), run.constitution, judge, store)
-    rows["principles"] = write_principles(_table(folder, "principles"), run.constitution)
+        rows["votes"] = write_votes(folder, run.pairs(), run.constitution, judge, store)
+    rows["principles"] = write_principles(folder, run.constitution)
     return _finished(run, folder, license_name, rows)
 
 
@@ -76,15 +75,10 @@ def _reference(run: Run) -> ModelRef:
     return read_record(run.folder.config, Resolved).model
 
 
-def _preferences(run: Run, folder: Path) -> int:
-    write_preferences(_table(folder, "preferences"), _labelled(run))
-    return sum(label.p is not None for label in run.labels())
-
-
-def _table(folder: Path, name: str) -> Path:
-    path = table_path(folder, name)
-    path.parent.mkdir(exist_ok=True)
-    return path
+def _preferences(run: Run, folder: Path) -> dict[str, int]:
+    """Split as training splits them: the prompts that it holds out are `test`."""
+    labelled = (pair.prompt.id for pair, label in _labelled(run) if label.p is not None)
+    return write_split_preferences(folder, _labelled(run), heldout_prompts(labelled, run.config.train.heldout_fraction))
 
 
 def _labelled(run: Run) -> Iterator[tuple[Pair, Label]]:
@@ -100,7 +94,7 @@ def _labelled(run: Run) -> Iterator[tuple[Pair, Label]]:
         yield pair, label
 
 
-def _finished(run: Run, folder: Path, license_name: str | None, rows: dict[str, int]) -> str:
+def _finished(run: Run, folder: Path, license_name: str | None, rows: dict[str, dict[str, int]]) -> str:
     reference = _reference(run)
     wrote = f"The answers are by {public_name(reference.name)}, revision {reference.revision}."
     facts = DatasetCardFacts(
@@ -110,7 +104,8 @@ def _finished(run: Run, folder: Path, license_name: str | None, rows: dict[str, 
         labels=Counter(label.reason or "labelled" for label in run.labels()),
         rows=rows,
         policy="The answers were imported." if run.config.pairs else wrote,
+        heldout_fraction=run.config.train.heldout_fraction,
         license=license_name,
     )
     write_atomically(folder / README, dataset_card(facts))
-    return ", ".join(f"{count} {name}" for name, count in rows.items())
+    return ", ".join(f"{sum(splits.values())} {name}" for name, splits in rows.items())

@@ -22,6 +22,7 @@ from tests import runs
 from tests.hub_server import hub
 from tests.runs import command, environment, preceptor
 from tests.test_run import edit
+from train.schedule import heldout_prompts
 
 PAIRS = 24
 KEY = "hf_canary0123456789"
@@ -49,11 +50,11 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def loaded(folder: Path, configuration: str | None = None) -> Any:
+def loaded(folder: Path, configuration: str | None = None, split: str = "train") -> Any:
     from datasets import load_dataset
 
     cache = str(folder.parent / "cache")
-    return load_dataset(str(folder), configuration, split="train", cache_dir=cache)
+    return load_dataset(str(folder), configuration, split=split, cache_dir=cache)
 
 
 def run_of(folder: Path, name: str = "bench") -> list[tuple[Pair, Label]]:
@@ -105,9 +106,11 @@ def test_every_configuration_holds_the_run(labelled: Path) -> None:
     assert len(votes) == PAIRS * 7  # p1 is in no prompt's scope
     assert set(votes["state"]) == {"valid"}
     assert {row["id"]: row["polarity"] for row in loaded(out, "principles")}["p6"] == "against"
-    preferences = loaded(out)
-    assert len(preferences) == sum(label.p is not None for _, label in rows)
-    assert min(preferences["p"]) >= 0.5
+    train, test = loaded(out), loaded(out, split="test")
+    assert len(train) + len(test) == sum(label.p is not None for _, label in rows)
+    assert min(train["p"]) >= 0.5
+    ids = {pair.prompt.id for pair, label in rows if label.p is not None}
+    assert set(test["prompt_id"]) == heldout_prompts(ids, 0.1) == ids - set(train["prompt_id"])
 
 
 def test_the_card_says_what_is_in_it(labelled: Path) -> None:
@@ -119,7 +122,7 @@ def test_the_card_says_what_is_in_it(labelled: Path) -> None:
     constitution = load_constitution(labelled / "constitution.yaml")
     assert constitution.key in card.text
     assert all(principle.text in card.text for principle in constitution.principles)
-    assert f"| labels | {PAIRS} |" in card.text
+    assert f"| labels | train | {PAIRS} |" in card.text
     assert "smollm2-135m-instruct, revision" in card.text.replace("\\", "")
 
 
@@ -135,7 +138,26 @@ def test_trl_columns_alone_come_back_too(labelled: Path) -> None:
     assert len(read_records(labelled / "trl-back" / "pairs.jsonl", Pair)) == len(loaded(labelled / "trl"))
 
 
+def test_it_goes_wherever_fsspec_reaches(labelled: Path) -> None:
+    for number, kind in enumerate(("datasets", "trl", "annotated-pairs")):
+        there = f"file://{labelled}/far/{number}"
+        words = ("export", "run.yaml", "--format", kind, "--out", there)
+        result = preceptor(*words, cwd=labelled)
+        assert result.returncode == 0, result.stderr
+        again = preceptor(*words, cwd=labelled)
+        assert (again.returncode, "is there already; give `--out` a new address" in again.stderr) == (2, True)
+    here, there = labelled / "out", labelled / "far" / "0"
+    names = sorted(path.relative_to(here) for path in here.rglob("*.parquet"))
+    assert sorted(path.relative_to(there) for path in there.rglob("*.parquet")) == names
+    assert all((here / name).read_bytes() == (there / name).read_bytes() for name in names)
+    assert len(json.loads((labelled / "far" / "2").read_text())["comparisons"]) == PAIRS
+    result = preceptor("import", "annotated-pairs", f"file://{labelled}/far/2", "--out", "far-back", cwd=labelled)
+    assert result.returncode == 0, result.stderr
+
+
 MISTAKES = [
+    (("--format", "trl", "--out", "s3://me:key@bucket/x"), "--out: must not hold a user, a password or a query"),
+    (("--format", "trl", "--out", "nonsense://x"), "nonsense://x: cannot be reached"),
     (("--format", "parquet", "--out", "x"), "expected one of annotated-pairs, trl, datasets, model"),
     (("--format", "trl", "--out", "hub:org/data"), "set the environment variable HF_TOKEN"),
     (("--format", "annotated-pairs", "--out", "hub:org/data"), "annotated pairs are one file"),
@@ -178,8 +200,9 @@ def test_it_goes_to_a_hub_in_one_private_commit(labelled: Path) -> None:
         ("data", "org", "dataset", "private")
     ]
     out = labelled / "out"
-    assert set(server.files) == {"README.md", *(f"{name}/train.parquet" for name in ("preferences", "labels", "votes", "principles"))}  # noqa: E501  # fmt: skip
-    assert server.files["labels/train.parquet"] == (out / "labels" / "train.parquet").read_bytes()
+    shards = {f"{name}/train-00000.parquet" for name in ("preferences", "labels", "votes", "principles")}
+    assert set(server.files) == {"README.md", "preferences/test-00000.parquet", *shards}
+    assert server.files["labels/train-00000.parquet"] == (out / "labels" / "train-00000.parquet").read_bytes()
     assert server.keys == {f"Bearer {KEY}"}
     assert KEY not in result.stdout + result.stderr
     assert f"{server.url}/org/data/commit/" in result.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from constitution.identity import digest, seed_from
@@ -25,14 +25,19 @@ def split(pairs: Sequence[TokenPair], fraction: float) -> Split:
 
     Which they are depends on the prompts' ids alone, not on seed, labels or order. Both parts come sorted by pair key.
     """
-    prompts = sorted({tokens.pair.prompt_id for tokens in pairs}, key=lambda prompt: digest("heldout", prompt=prompt))
-    count = min(max(1, round(fraction * len(prompts))), len(prompts) - 1) if fraction > 0 and prompts else 0
-    out = set(prompts[:count])
+    out = heldout_prompts((tokens.pair.prompt_id for tokens in pairs), fraction)
     ordered = sorted(pairs, key=lambda tokens: tokens.pair.key)
     return Split(
         [tokens for tokens in ordered if tokens.pair.prompt_id not in out],
         [tokens for tokens in ordered if tokens.pair.prompt_id in out],
     )
+
+
+def heldout_prompts(ids: Iterable[str], fraction: float) -> set[str]:
+    """Which of the prompts are held out: see `split`."""
+    prompts = sorted(set(ids), key=lambda prompt: digest("heldout", prompt=prompt))
+    count = min(max(1, round(fraction * len(prompts))), len(prompts) - 1) if fraction > 0 and prompts else 0
+    return set(prompts[:count])
 
 
 def steps_per_epoch(pairs: int, settings: TrainSettings) -> int:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from pydantic import Field
 
 from constitution.record import Record
+from generate.address import Address
 from generate.records import Message, Prompt
 from judge.opinions import Voice
 
@@ -20,8 +21,8 @@ class Request(Record):
 
     format: ImportFormat
     """How the sources are to be read."""
-    sources: tuple[str, ...] = Field(min_length=1)
-    """Files, folders or Hugging Face ids of data sets, as many as the format needs."""
+    sources: tuple[Address, ...] = Field(min_length=1)
+    """Files, URLs, folders or Hugging Face ids of data sets, as many as the format needs."""
     split: str = "train"
     """The split of a data set that has several."""
     limit: int | None = Field(default=None, gt=0)
