@@ -1,19 +1,22 @@
 """Pictures as inline SVG: text stays text, colours are the page's CSS variables, the same data give the same bytes.
 
 matplotlib draws with stand-in colours, which are then replaced by `var(--name)`: one picture serves light and dark.
+Names in a picture are other people's text: `svg` alone makes them harmless, whatever a picture writes and wherever.
 """
 
 from __future__ import annotations
 
+import html
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from constitution.model import Constitution
 from reports.behaviour import BehaviourTable, Outcome, PrincipleRow
 from reports.curves import Curve, Row, curve, last
-from reports.text import percent
+from reports.text import percent, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,24 +180,35 @@ def blank_figure(height: float) -> Figure:
 def svg(figure: Figure, name: str, label: str) -> str:
     """The picture as an element of the page: ids made unique by `name`, nothing that refers to the outside."""
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
     for axes in figure.axes:
         axes.set_facecolor("none")
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)  # a `$` in a name begins no formula
     stream = io.StringIO()
-    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's fonts are what counts
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     drawn = stream.getvalue()
     return _inline(drawn[drawn.index("<svg") :], name, label)
 
 
 def _inline(drawn: str, name: str, label: str) -> str:
+    """Our changes are to the tags; what stands between them is other people's text."""
     drawn = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", drawn, flags=re.DOTALL)
     view = re.search(r'viewBox="[^"]*"', drawn)
     assert view, "matplotlib gives every picture a viewBox"
-    drawn = re.sub(r"<svg[^>]*>", f'<svg {view[0]} role="img" aria-label="{label}">', drawn, count=1)
-    drawn = re.sub(r'\bid="', f'id="{name}-', drawn)
-    drawn = re.sub(r'\b(?:xlink:)?href="#', f'href="#{name}-', drawn).replace("url(#", f"url(#{name}-")
-    drawn = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", drawn)
+    head = f'<svg {view[0]} role="img" aria-label="{html.escape(visible(label))}">'
+    parts = [_tag(part, name) if part.startswith("<") else visible(part) for part in re.split(r"(<[^>]*>)", drawn)]
+    return "".join(head if part.startswith("<svg") else part for part in parts).strip()
+
+
+def _tag(tag: str, name: str) -> str:
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = re.sub(r'\b(?:xlink:)?href="#', f'href="#{name}-', tag).replace("url(#", f"url(#{name}-")
+    tag = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", tag)
     for variable, stand_in in COLOURS.items():
-        drawn = drawn.replace(stand_in, f"var(--{variable})")
-    return drawn.strip()
+        tag = tag.replace(stand_in, f"var(--{variable})")
+    return tag

@@ -35,8 +35,13 @@ class Effect(NamedTuple):
 class Matrix(NamedTuple):
     """One picture, and the columns that it is about."""
 
-    about: str
+    columns: tuple[str, ...]
     svg: str
+
+    @property
+    def about(self) -> str:
+        """The columns' names in a row."""
+        return ", ".join(self.columns)
 
 
 Effects = Mapping[tuple[str, str], Effect]
@@ -50,9 +55,9 @@ def matrices(rows: Sequence[str], columns: Sequence[str], effects: Effects, name
     count = math.ceil(len(columns) / COLUMNS)
     for i in range(count):
         start, end = len(columns) * i // count, len(columns) * (i + 1) // count
-        about = ", ".join(columns[start:end])
-        picture = _matrix(rows, columns[start:end], effects)
-        pictures.append(Matrix(about, svg(picture, f"{name}-{start}", f"{title} {about}, with intervals")))
+        shown = tuple(columns[start:end])
+        label = f"{title} {', '.join(shown)}, with intervals"
+        pictures.append(Matrix(shown, svg(_matrix(rows, shown, effects), f"{name}-{start}", label)))
     return pictures
 
 

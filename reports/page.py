@@ -98,8 +98,9 @@ def render(data: ReportData) -> str:
 
 
 class Drawn(NamedTuple):
-    """A picture as markup, and what it is about."""
+    """A matrix as markup, and the columns that it is about, as names and in a row."""
 
+    columns: tuple[str, ...]
     about: str
     svg: Markup
 
@@ -127,12 +128,15 @@ def ablation_section(report: AblationReport) -> AblationSection:
 
 def drawn(pictures: Sequence[str]) -> list[Markup]:
     """Pictures of ours, ready for a page."""
-    return [Markup(svg) for svg in pictures]  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
+    return [Markup(svg) for svg in pictures]  # noqa: S704 - drawn by us; figures.svg escapes what others wrote
 
 
 def drawn_matrices(pictures: Sequence[Matrix]) -> list[Drawn]:
     """Matrices, ready for a page."""
-    return [Drawn(one.about, svg) for one, svg in zip(pictures, drawn([one.svg for one in pictures]), strict=True)]
+    return [
+        Drawn(one.columns, one.about, svg)
+        for one, svg in zip(pictures, drawn([one.svg for one in pictures]), strict=True)
+    ]
 
 
 class DrawnTrace(NamedTuple):
@@ -231,7 +235,7 @@ def coded(sentence: str) -> Markup:
 
 
 def _figure(svg: str) -> Markup | None:
-    return Markup(svg) if svg else None  # noqa: S704 - drawn by us; principle ids are [a-z0-9-]
+    return Markup(svg) if svg else None  # noqa: S704 - drawn by us; figures.svg escapes what others wrote
 
 
 def _finalize(value: object) -> object:

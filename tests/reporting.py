@@ -29,6 +29,7 @@ from reports.conflicts import ConflictMap, conflict_map
 from reports.data import HeldOutAnswers, JudgedPair, Provenance, ReportData, SecondOpinion, StageTime
 from reports.labels import LabelStatistics, count_states, label_statistics
 from reports.settings import BehaviourSettings
+from tests.traced import trace_report
 
 SETTINGS = BehaviourSettings(samples=2, resamples=500)
 WORDS = re.findall(
@@ -36,13 +37,17 @@ WORDS = re.findall(
 )
 
 
-def constitution(text: str = "The answer is short.") -> Constitution:
-    """Four principles; `text` is the first one's."""
+NASTY_AXIS = '$a_$"><svg onload=alert(1)> \x1b\u202e\\g<1> id="a #010101' + "\u4e2d"
+"""As much of an attack on a picture as the name of an axis has room for: on markup, formulas, patterns, fonts."""
+
+
+def constitution(text: str = "The answer is short.", axis: str = "brevity") -> Constitution:
+    """Four principles; `text` and `axis` are the first one's."""
     return Constitution(
         name="plain-speech",
         description="Short, plain answers that speak to the person who asked.",
         principles=(
-            Principle(id="short-answer", text=text, weight=3, axis="brevity", check=WordsCheck(type="words", max=12)),
+            Principle(id="short-answer", text=text, weight=3, axis=axis, check=WordsCheck(type="words", max=12)),
             Principle(id="no-lists", text="No bullet points.", axis="form", check=ListsCheck(type="lists")),
             Principle(
                 id="no-first-person",
@@ -217,9 +222,10 @@ def report_data(prompts: int = 30, heldout: int = 24, nasty: Sequence[str] = (),
     """`prompts` pairs, `heldout` held-out prompts; `nasty` strings go wherever a model or a person writes freely."""
     rng = random.Random(seed)
     awkward = " ".join(nasty)
-    law = constitution(f"The answer is short. {awkward}".strip())
+    law = constitution(f"The answer is short. {awkward}".strip(), NASTY_AXIS if nasty else "brevity")
     judged = _judged(rng, law, _prompts(rng, prompts, "train", nasty), nasty, seed)
     answers = _answers(rng, law, _prompts(rng, heldout, "heldout", nasty), nasty)
+    tested, trained = [each.prompt for each in answers], [each.pair for each in judged.pairs]
     model = f"bundled:smollm2-135m-instruct {awkward}".strip()
     return ReportData(
         name=f"plain-speech {awkward}".strip(),
@@ -242,5 +248,6 @@ def report_data(prompts: int = 30, heldout: int = 24, nasty: Sequence[str] = (),
         second_opinion=judged.opinion,
         pairs=judged.pairs,
         answers=tuple(answers),
+        trace=trace_report(rng, law, trained, tested, f"A traced answer. {awkward}".strip()),
         notes=(awkward,) if awkward else (),
     )

@@ -20,7 +20,7 @@ from reports.page import ANSWERS_SHOWN, PAIRS_SHOWN, TEMPLATES, TEXT_SHOWN, rend
 from reports.summary import headline, summary_lines
 from reports.text import interval_text, number, percent, visible
 from reports.twins import csv_text, json_safe, write_twins
-from tests.reporting import report_data
+from tests.reporting import NASTY_AXIS, report_data
 
 NASTY = (
     "<script>alert('SCRIPT')</script>",
@@ -114,6 +114,10 @@ def test_nothing_that_others_wrote_becomes_markup(nasty_page: Page, page: Page) 
 def test_what_others_wrote_is_all_there_as_text(nasty_page: Page) -> None:
     for text in NASTY:
         assert visible(text) in nasty_page.text
+    labels = [attributes["aria-label"] for attributes in nasty_page.named("svg")]
+    assert sum(visible(NASTY_AXIS) in label for label in labels) == 1, "of the frontier"
+    drawn = "".join(text for where, text in nasty_page.texts if "svg" in where)
+    assert f"margin along {visible(NASTY_AXIS)[:20]}" in drawn
 
 
 def test_no_character_hides_or_turns_round(nasty_html: str) -> None:
@@ -155,18 +159,31 @@ def test_the_page_is_semantic(page: Page) -> None:
     assert len(page.named("caption")) == len(page.named("table"))
     assert all(header.get("scope") in ("col", "row") for header in page.named("th"))
     assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in page.named("svg"))
-    assert len(page.named("svg")) == 4 + 4, "four of the run, one of each principle"
+    assert len(page.named("svg")) == 4 + 3 + 4, "four of the run, three of the trace, one of each principle"
     assert page.named("a")[0]["class"] == "skip"
 
 
 def test_every_figure_has_a_caption_with_its_n_and_its_interval(data: ReportData) -> None:
     figures = re.findall(r"<figure>(.*?)</figure>", render(data), flags=re.DOTALL)
-    assert len(figures) == 4 + 4, "four of the run, one of each principle"
+    assert len(figures) == 4 + 3 + 4, "four of the run, three of the trace, one of each principle"
     for figure in figures:
         caption = re.search(r"<figcaption>(.*?)</figcaption>", figure, flags=re.DOTALL)
         assert caption
         assert "interval" in caption[1]
         assert re.search(r"\bn (=|counts)", caption[1])
+
+
+def test_a_matrix_that_goes_on_below_says_its_n_and_its_interval_again(data: ReportData) -> None:
+    """Of eight margins four stand in each picture."""
+    assert data.trace
+    ids = list(data.trace.behaviours)
+    behaviours = {f"{name}{more}": data.trace.behaviours[name] for name in ids for more in ("", "-too")}
+    wide = data.model_copy(update={"trace": data.trace.model_copy(update={"behaviours": behaviours})})
+    page = Page(render(wide)).text
+    goes_on = re.search(r"Read as the picture above: parts in ([^.]*)\.([^.]*)\.", re.sub(r"\s+", " ", page))
+    assert goes_on
+    assert goes_on[1] == ", ".join(list(behaviours)[4:]) + ", with 95 % intervals"
+    assert goes_on[2] == " n counts held-out prompts: " + ", ".join(f"{name} 12" for name in list(behaviours)[4:])
 
 
 def test_every_interval_says_its_n(data: ReportData) -> None:

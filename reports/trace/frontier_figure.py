@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.figures import COLOURS, blank_figure, svg
+from reports.figures import COLOURS, blank_figure, short, svg
 from reports.statistics import Interval
 from reports.trace.records import Frontier
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEIGHT_INCHES = 3.6
+NAME_LETTERS = 28
+"""Of an axis' name, as long as the picture is high."""
 
 
 def frontier_figure(found: Frontier) -> str:
@@ -31,8 +33,8 @@ def frontier_figure(found: Frontier) -> str:
             _cross(axes, point.retrained_first, point.retrained_second, "second", "D")
         at = (point.predicted_first.estimate, point.predicted_second.estimate)
         axes.annotate(f"{point.t:g}", at, (5, 5), textcoords="offset points", color=COLOURS["ink"], fontsize=9)
-    axes.set_xlabel(f"margin along {found.first}", color=COLOURS["ink"])
-    axes.set_ylabel(f"margin along {found.second}", color=COLOURS["ink"])
+    axes.set_xlabel(f"margin along {short(found.first, NAME_LETTERS)}", color=COLOURS["ink"])
+    axes.set_ylabel(f"margin along {short(found.second, NAME_LETTERS)}", color=COLOURS["ink"])
     axes.tick_params(colors=COLOURS["quiet"], labelsize=9)
     for spine in axes.spines.values():
         spine.set_color(COLOURS["rule"])

@@ -18,13 +18,15 @@ PREDICTED = "What leaving each principle out is predicted to do to the margins o
 
 
 class TraceSection(NamedTuple):
-    """Sentences and pictures; `moved` and `predicted` are empty where they cannot be told."""
+    """Sentences and pictures; `moved` and `predicted` are empty where they cannot be told. `prompts` has for each
+    behaviour the held-out prompts behind its column in either picture."""
 
     sentences: list[str]
     moved: list[Matrix]
     predicted: list[Matrix]
     fidelity: str
     corrected: list[str]
+    prompts: dict[str, int]
 
 
 class TracePart(Record):
@@ -51,6 +53,7 @@ def trace_section(found: TraceReport) -> TraceSection:
         _pictures([cell for cell in cells if cell.kind == "without"], "whatif", PREDICTED),
         fidelity_words(found.fidelity),
         [one.principle for one in found.without if one.corrected],
+        {cell.behaviour: cell.effect.n for cell in cells},
     )
 
 
