@@ -142,6 +142,20 @@ class Store(Generic[RecordT]):
             rows = self._open.execute("SELECT key, CAST(body AS BLOB), crc FROM records ORDER BY key")
             return {key: self._record(key, body, crc) for key, body, crc in rows}
 
+    def batches(self, size: int) -> Iterator[dict[str, RecordT]]:
+        """All records, `size` at a time, in the order of their keys, with no more in memory. Raises as `get`."""
+        last = ""
+        while True:
+            with self._explained():
+                rows = self._open.execute(
+                    "SELECT key, CAST(body AS BLOB), crc FROM records WHERE key > ? ORDER BY key LIMIT ?", (last, size)
+                )
+                found = {key: self._record(key, body, crc) for key, body, crc in rows}
+            if not found:
+                return
+            yield found
+            last = max(found)
+
     def put(self, records: Mapping[str, RecordT]) -> None:
         """Commit a batch: after this returns, a kill -9 loses none of it. Raises StoreError if it cannot be written."""
         with self._explained(), self._transaction():

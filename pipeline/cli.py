@@ -20,6 +20,7 @@ from pipeline.command_conflicts import conflicts_command
 from pipeline.command_constitution import constitution_app
 from pipeline.command_export import export_command
 from pipeline.command_import import import_command
+from pipeline.command_merge import merge_command
 from pipeline.command_trace import trace_command
 from pipeline.command_whatif import whatif_command
 from pipeline.workers import check_command, help_training, is_helper, joined, leaving
@@ -131,6 +132,7 @@ _stage_command("report", "Write the report from what the other stages left.")
 
 app.command("import")(import_command)
 app.command("export")(export_command)
+app.command("merge")(merge_command)
 app.command("trace")(trace_command)
 app.command("chat")(chat_command)
 app.command("compare")(compare_command)

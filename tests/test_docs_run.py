@@ -60,6 +60,8 @@ VALUES = {
     "FOLDER": "gold",
     "FORMAT": "trl",
     "SOURCE...": "mine.jsonl",
+    "PART...": "runs/other",
+    "runs/part-*": "runs/part-3",
     "KEY=VALUE": "train.epochs=1",
     "rules,remote": "rules,reader",
     "200": "2",
@@ -82,6 +84,8 @@ def project(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> P
     edit(run_file, "constitution: constitution.yaml", "constitution: law.yaml")  # `constitution init` wants the name
     text = (folder / "constitution.yaml").rename(folder / "law.yaml").read_text(encoding="utf-8")
     (folder / "new.yaml").write_text(text.replace("weight: 2", "weight: 1"), encoding="utf-8")
+    whole = run_file.read_text(encoding="utf-8")
+    (folder / "part-3.yaml").write_text(whole.replace("name: tiny", "name: part-3"), encoding="utf-8")
     row = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
     (folder / "mine.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     (answer,) = [block.text for block in blocks() if block.page == "docs/trace.md" and block.kind == "json"]
