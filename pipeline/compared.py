@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -125,5 +126,8 @@ def _measured(folder: RunFolder) -> Measured | None:
 def _notes(folder: RunFolder, found: Resolved, labels: list[PairLabel] | None) -> Iterator[str]:
     if labels and any(one.label.constitution != found.constitution_key for one in labels):
         yield "its labels are of another constitution than the one it has now (`preceptor label` makes them again)"
+    for stage, settings in found.differing.items():
+        values = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items())
+        yield f"its stage `{stage}` was made with other settings than the stages after it: {values}"
     if not folder.training.exists():
         yield "it is not trained yet"

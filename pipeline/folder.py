@@ -13,6 +13,10 @@ from pydantic import Field
 from constitution.errors import StoreError
 from constitution.files import write_atomically
 from constitution.record import Record
+from pipeline.used import Used
+
+WORKING_STAGES = ("generate", "judge", "audit", "second-opinion", "label", "train", "behaviour", "trace")
+"""In the order in which they run; what they leave, `report` shows."""
 
 
 class Stamp(Record):
@@ -34,6 +38,8 @@ class Stamp(Record):
     """What the stage said at its end."""
     left: dict[str, str] = Field(default={})
     """Digest of each file that the stage may build on next time, by its name, and what else it recognises then."""
+    used: Used | None = None
+    """The settings that it was made with; None where an older version made it."""
 
 
 class RunFolder:

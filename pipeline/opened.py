@@ -78,8 +78,8 @@ def _check_dial(run: Run, path: Path) -> None:
 
 
 def note_settings(run: Run) -> None:
-    """Write config.resolved.json: what the run is really using."""
-    write_json(run.folder.config, resolved(run))
+    """Write config.resolved.json: what the files that are there were made with."""
+    write_json(run.folder.config, resolved(run).model_dump(mode="json"))
 
 
 def folder_of(config: RunConfig, path: Path, runs: Path) -> RunFolder:

@@ -9,7 +9,8 @@ from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.next_steps import next_lines
 from pipeline.opened import note_settings, opened_run
-from pipeline.stage import Stage, check_needs, preview_stage, run_stage
+from pipeline.resolved import resolved
+from pipeline.stage import Stage, check_needs, enumerated, preview_stage, run_stage
 from pipeline.stage_audit import AUDIT
 from pipeline.stage_behaviour import BEHAVIOUR
 from pipeline.stage_generate import GENERATE
@@ -20,6 +21,7 @@ from pipeline.stage_second_opinion import SECOND_OPINION
 from pipeline.stage_trace import TRACE
 from pipeline.stage_train import TRAIN
 from pipeline.tracking import send_missing
+from pipeline.used import differences
 
 STAGES: dict[str, Stage] = {
     stage.name: stage for stage in (GENERATE, JUDGE, AUDIT, SECOND_OPINION, LABEL, TRAIN, BEHAVIOUR, TRACE, REPORT)
@@ -55,15 +57,25 @@ def run_pipeline(
             check_needs(chosen[0], run, STAGES)
         note_settings(run)
         run.console.stages([stage.name for stage in chosen])
-        worked = {stage.name: run_stage(stage, run) for stage in chosen}
+        worked = {stage.name: _run_noted(stage, run) for stage in chosen}
         if track and worked.get("train") is False:
             send_missing(run, TRAIN.inputs(run))
         run.console.end_stages()
         if not any(worked.values()):
             run.console.say("Nothing was recomputed: every stage's inputs are what they were.")
+        if unused := differences(run.config.model_dump(mode="json"), resolved(run).config):
+            names = enumerated(list(unused))
+            run.console.say(f"At least in part made with other values of {names}: {run.folder.config} says which.")
         if names is None:
             for line in next_lines(run, path):
                 run.console.say(line)
+
+
+def _run_noted(stage: Stage, run: Run) -> bool:
+    worked = run_stage(stage, run)
+    if worked:
+        note_settings(run)
+    return worked
 
 
 def _default_stages(config: RunConfig) -> list[str]:

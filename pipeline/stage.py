@@ -10,11 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from constitution.errors import DataError
 from constitution.identity import file_digest
+from pipeline.config import RunConfig
 from pipeline.console import duration
 from pipeline.context import Run
 from pipeline.folder import RunFolder, Stamp, changed_inputs
+from pipeline.resolved import used_now
 
 
 class Stage(NamedTuple):
@@ -25,6 +29,8 @@ class Stage(NamedTuple):
     """Stages whose outputs it reads."""
     inputs: Callable[[Run], dict[str, str]]
     """Digest of everything that determines its outputs, by a printable name."""
+    uses: Callable[[RunConfig], dict[str, JsonValue]]
+    """The settings that they depend on, whether or not a change of these makes it run again (pipeline/used.py)."""
     outputs: Callable[[RunFolder], list[Path]]
     """The files or folders that it leaves."""
     execute: Callable[[Run], list[str]]
@@ -49,11 +55,12 @@ def reason_to_run(stage: Stage, run: Run, inputs: dict[str, str]) -> str | None:
         return f"missing: {', '.join(gone)}"
     changed = changed_inputs(stamp, inputs)
     if changed:
-        return f"changed: {_enumerate(changed)}"
+        return f"changed: {enumerated(changed)}"
     return stage.unfinished(run)
 
 
-def _enumerate(names: Sequence[str], most: int = 6) -> str:
+def enumerated(names: Sequence[str], most: int = 6) -> str:
+    """The first of them, and how many more there are."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
@@ -98,6 +105,7 @@ def run_stage(stage: Stage, run: Run) -> bool:
             finished=_now(),
             summary=tuple(summary),
             left={path.name: file_digest(path) for path in stage.keeps(run.folder)} | stage.marks(run),
+            used=used_now(run, stage.uses(run.config)),
         )
     )
     for line in summary:

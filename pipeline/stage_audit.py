@@ -28,6 +28,7 @@ from pipeline.audit_asks import about_gold, ask_probes, gold_folder, planned_vot
 from pipeline.context import Run
 from pipeline.stage import Stage, reason_to_run, run_stage
 from pipeline.stage_judge import read_account
+from pipeline.used import settings_of, voters
 
 MOST_PAIRS = 2000
 """Of more pairs a random sample of this many is looked at: intervals are narrow by then, and memory stays flat."""
@@ -194,6 +195,7 @@ AUDIT = Stage(
     name="audit",
     needs=("generate", "judge"),
     inputs=_inputs,
+    uses=lambda config: settings_of(config, "audit", "seed", "judge", "sources", "votes", judges=voters(config)),
     outputs=lambda folder: [folder.audit, folder.audit_page],
     execute=_execute,
     preview=_preview,

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from pydantic import JsonValue
+
 from constitution.files import read_records, write_atomically, write_records
 from constitution.identity import digest
 from constitution.record import Record
@@ -18,11 +20,13 @@ from judge.judges import Judge
 from judge.labels import Missing, view
 from judge.reasons import NOT_RECORDED
 from judge.records import Vote
+from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.executors import answerer, sampler
 from pipeline.stage import Stage
 from pipeline.stage_generate import prompts_digest
 from pipeline.stage_judge import judge_inputs
+from pipeline.used import settings_of, voters
 from reports.behaviour import BehaviourTable, behaviour_table
 from reports.data import HeldOutAnswers
 
@@ -62,6 +66,20 @@ def _inputs(run: Run) -> dict[str, str]:
         **judge_inputs(run, judge),
         **calibration_inputs(run.calibration_of(judge)),
     }
+
+
+def _uses(config: RunConfig) -> dict[str, JsonValue]:
+    plain = ["model", "revision", "seed", "behaviour", "engine", "votes", "executor"]
+    sampled = ["prompts_per_batch"] if config.behaviour.sampling else ["prompts_per_batch", "sampling"]
+    named = config.behaviour.judge
+    return settings_of(
+        config,
+        *(plain if named else [*plain, "judge", "sources"]),
+        prompts=["heldout"],
+        generate=sampled,
+        judges=[named] if named else voters(config),
+        engines=[config.engine],
+    )
 
 
 def _judge(run: Run) -> Judge:
@@ -184,6 +202,7 @@ BEHAVIOUR = Stage(
     name="behaviour",
     needs=("train",),
     inputs=_inputs,
+    uses=_uses,
     outputs=lambda folder: [folder.behaviour, folder.comparisons],
     execute=_execute,
     preview=_preview,

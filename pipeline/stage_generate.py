@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from pydantic import JsonValue
+
 from constitution.errors import DataError
 from constitution.files import write_atomically, write_records
 from constitution.identity import digest, rows_digest
 from generate.pairs import PairCounts, count_pairs, pair_up
 from generate.records import Pair, Prompt
 from generate.sampling import SamplePlan, SampleSet, count_missing, sample_missing, stored_answers
+from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.executors import sampler
 from pipeline.imported import imported_inputs, imported_preview, take_imported
 from pipeline.stage import Stage
+from pipeline.used import settings_of
 
 
 def prompts_digest(prompts: Iterable[Prompt]) -> str:
@@ -38,6 +42,13 @@ def _inputs(run: Run) -> dict[str, str]:
         "seed": str(plan.seed),
         "pairing": run.config.generate.pairing,
     }
+
+
+def _uses(config: RunConfig) -> dict[str, JsonValue]:
+    if config.pairs:
+        return settings_of(config, "pairs")
+    plain = ("pairs", "model", "revision", "seed", "generate", "engine", "executor")
+    return settings_of(config, *plain, prompts=["train"], engines=[config.engine])
 
 
 def _execute(run: Run) -> list[str]:
@@ -95,6 +106,7 @@ GENERATE = Stage(
     name="generate",
     needs=(),
     inputs=_inputs,
+    uses=_uses,
     outputs=lambda folder: [folder.prompts, folder.samples, folder.pairs, folder.pair_counts],
     execute=_execute,
     preview=_preview,

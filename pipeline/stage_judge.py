@@ -20,6 +20,7 @@ from pipeline.folder import changed_inputs
 from pipeline.forecast import say_forecast
 from pipeline.paces import keep_paces
 from pipeline.stage import Stage
+from pipeline.used import settings_of, voters
 
 
 def judge_inputs(run: Run, judge: Judge) -> dict[str, str]:
@@ -116,6 +117,7 @@ JUDGE = Stage(
     name="judge",
     needs=("generate",),
     inputs=_inputs,
+    uses=lambda config: settings_of(config, "judge", "sources", "votes", "executor", judges=voters(config)),
     outputs=lambda folder: [folder.votes, folder.vote_counts],
     execute=_execute,
     preview=_preview,

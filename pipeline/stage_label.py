@@ -13,6 +13,8 @@ from contextlib import closing
 from itertools import groupby
 from typing import BinaryIO, TypeAlias
 
+from pydantic import JsonValue
+
 from constitution.errors import DataError
 from constitution.files import replacing
 from constitution.identity import digest, file_digest
@@ -23,10 +25,12 @@ from judge.calibration import calibration_inputs, calibration_lines
 from judge.export import write_preferences
 from judge.labels import label_pair, relabel, select_best_worst
 from judge.records import Label
+from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.folder import changed_inputs
 from pipeline.stage import Stage
 from pipeline.stage_judge import read_account
+from pipeline.used import settings_of, voters
 
 Labelled: TypeAlias = tuple[Pair, Label]
 WEIGHED = "constitution"
@@ -45,6 +49,11 @@ def _inputs(run: Run) -> dict[str, str]:
         "pairing": run.config.generate.pairing,
         **calibration_inputs(run.calibration),
     }
+
+
+def _uses(config: RunConfig) -> dict[str, JsonValue]:
+    plain = ("constitution", "judge", "sources", "votes")
+    return settings_of(config, *plain, judges=voters(config), generate=["pairing"])
 
 
 def labels_of(run: Run, reuse_shares: bool) -> Iterator[Labelled]:
@@ -114,6 +123,7 @@ LABEL = Stage(
     name="label",
     needs=("generate", "judge"),
     inputs=_inputs,
+    uses=_uses,
     outputs=lambda folder: [folder.labels, folder.preferences],
     execute=_execute,
     preview=lambda run: ["labels from the stored votes; no judge is asked"],

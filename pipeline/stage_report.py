@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from pydantic import JsonValue
 
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
@@ -15,21 +16,31 @@ from judge.calibration import calibration_lines
 from judge.comparison import Comparison
 from judge.records import Vote
 from pipeline.ablation_report import read_ablation
+from pipeline.config import RunConfig
 from pipeline.context import Run
+from pipeline.folder import WORKING_STAGES
 from pipeline.judged import read_behaviour
 from pipeline.report_pairs import Kept, deciding_pairs, read_pairs, shown_pairs
-from pipeline.resolved import resolved, versions
+from pipeline.resolved import Resolved, resolved, used_now
 from pipeline.stage import Stage
 from pipeline.stage_audit import read_card
 from pipeline.stage_behaviour import answers_by_prompt, read_comparisons
 from pipeline.stage_generate import prompts_digest
 from pipeline.stage_judge import read_account
+from pipeline.used import settings_of
 from reports.conflicts import conflict_map
 from reports.data import JudgeCard, Provenance, ReportData, SecondOpinion, StageTime
 from reports.thinned import size_for, thinned
 from reports.trace.records import TraceReport
 
-WORKING_STAGES = ("generate", "judge", "second-opinion", "label", "train", "behaviour", "trace")
+
+def _uses(config: RunConfig) -> dict[str, JsonValue]:
+    """What decides which sections there are."""
+    return settings_of(config, "second_opinion", "trace")
+
+
+def _shown(run: Run) -> Resolved:
+    return resolved(run, used_now(run, _uses(run.config)))
 
 
 def _inputs(run: Run) -> dict[str, str]:
@@ -40,6 +51,7 @@ def _inputs(run: Run) -> dict[str, str]:
     files += [path for path in (folder.audit, folder.agreement, folder.trace, folder.ablation) if path.exists()]
     return {
         "constitution": digest("shown", constitution=run.constitution.model_dump(mode="json")),
+        "settings": digest("shown", settings=_shown(run).model_dump(mode="json")),
         **{path.name: file_digest(path) for path in files},
     }
 
@@ -50,12 +62,12 @@ def report_data(run: Run) -> ReportData:
     comparison = _read_comparison(run)
     read = read_pairs(run, generation.pairs, set(comparison.pairs) if comparison else ())
     pairs, labels = [kept.pair for kept in read.drawn], [kept.label for kept in read.drawn]
-    deciding = deciding_pairs(run, read.drawn)
+    deciding, made_with = deciding_pairs(run, read.drawn), _shown(run)
     return ReportData(
         name=run.config.name,
-        config=_json(resolved(run)),
+        config=made_with.model_dump(mode="json"),
         constitution=run.constitution,
-        provenance=_provenance(run),
+        provenance=_provenance(run, made_with),
         generation=generation,
         labels=read.statistics,
         conflicts=conflict_map(pairs, labels, run.constitution, run.config.generate.pairing == "best_worst"),
@@ -90,16 +102,11 @@ def _training_warnings(run: Run) -> list[str]:
     return found
 
 
-def _json(value: dict[str, object]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(value))
-    return plain
-
-
-def _provenance(run: Run) -> Provenance:
+def _provenance(run: Run, made_with: Resolved) -> Provenance:
     stamps = [stamp for name in WORKING_STAGES if (stamp := run.folder.stamp(name)) is not None]
     account = read_account(run)
     return Provenance(
-        model=run.reference,
+        model=made_with.model,
         judge=run.config.judge,
         judge_kind=run.config.judges[run.config.judge].kind,
         judge_digest=run.judge(run.config.judge).digest,
@@ -108,7 +115,7 @@ def _provenance(run: Run) -> Provenance:
         votes=sum(account["states"].values()),
         tokens_in=account["count"].get("all_tokens_in"),
         tokens_out=account["count"].get("all_tokens_out"),
-        versions=versions(),
+        versions=made_with.versions,
         stages=tuple(StageTime(stage=s.stage, seconds=s.seconds, peak_mib=s.peak_mib) for s in stamps),
         started=min(stamp.started for stamp in stamps),
         finished=max(stamp.finished for stamp in stamps),
@@ -163,6 +170,7 @@ REPORT = Stage(
     name="report",
     needs=("generate", "judge", "label", "train", "behaviour"),
     inputs=_inputs,
+    uses=_uses,
     outputs=lambda folder: [folder.report],
     execute=_execute,
     preview=lambda run: [f"the report at {run.folder.report}"],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from constitution.errors import DataError
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
 from pipeline.compare import compare_on, sample_pairs
-from pipeline.config import SecondOpinion
+from pipeline.config import RunConfig, SecondOpinion
 from pipeline.context import Run
 from pipeline.stage import Stage
 from pipeline.stage_judge import judge_inputs, votes_mark, votes_replaced
+from pipeline.used import settings_of, voters
 
 
 def _settings(run: Run) -> SecondOpinion:
@@ -28,6 +31,11 @@ def _inputs(run: Run) -> dict[str, str]:
     }
 
 
+def _uses(config: RunConfig) -> dict[str, JsonValue]:
+    asked = [*voters(config), *([config.second_opinion.judge] if config.second_opinion else [])]
+    return settings_of(config, "second_opinion", "seed", "judge", "sources", "votes", "executor", judges=asked)
+
+
 def _execute(run: Run) -> list[str]:
     settings = _settings(run)
     pairs = sample_pairs(run.pairs(), settings.pairs, run.config.seed)
@@ -44,6 +52,7 @@ SECOND_OPINION = Stage(
     name="second-opinion",
     needs=("generate", "judge"),
     inputs=_inputs,
+    uses=_uses,
     outputs=lambda folder: [folder.agreement],
     execute=_execute,
     unfinished=lambda run: votes_replaced(run, "second-opinion"),

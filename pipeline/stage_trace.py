@@ -11,6 +11,7 @@ from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
 from pipeline.context import Run
 from pipeline.stage import Stage
+from pipeline.used import settings_of
 from reports.dial import two_axes
 from reports.settings import ThreadSettings
 from reports.trace.records import AnswerMoved, Frontier, Moved, PairPart, TracedPair, TraceReport, Without
@@ -102,6 +103,7 @@ def listed(moved: Moved) -> tuple[PairPart, ...]:
 
 def _without(run: Run, opened: Opened, residuals: Missed) -> Iterator[Without]:
     """The prediction for every principle left out; none where nothing would be left."""
+    from pipeline.edited import reweighted
     from pipeline.tracing import weighted
     from pipeline.whatif import rerun
     from reports.trace.whatif import predict
@@ -110,7 +112,7 @@ def _without(run: Run, opened: Opened, residuals: Missed) -> Iterator[Without]:
     for gone in weights:
         left = {i: weight for i, weight in weights.items() if i != gone}
         if any(left.values()):
-            found = rerun(run, opened, weighted(run.constitution, left), residuals)
+            found = rerun(run, opened, reweighted(opened, weighted(run.constitution, left)), residuals)
             yield Without(
                 principle=gone,
                 corrected=gone in residuals.by_principle,
@@ -185,6 +187,7 @@ TRACE = Stage(
     name="trace",
     needs=("label", "train", "behaviour"),
     inputs=_inputs,
+    uses=lambda config: settings_of(config, "trace", "seed"),
     outputs=lambda folder: [folder.trace],
     execute=_execute,
     preview=lambda run: ["who moved every behaviour, and what leaving each principle out is predicted to do"],

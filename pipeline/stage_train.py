@@ -19,6 +19,7 @@ from pipeline.singles import read_singles, single_inputs, unused_singles
 from pipeline.stage import Stage
 from pipeline.stage_audit import require_passed
 from pipeline.tracking import tracked
+from pipeline.used import settings_of
 from train.records import TrainPair
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ TRAIN = Stage(
     name="train",
     needs=("generate", "label"),
     inputs=_inputs,
+    uses=lambda config: settings_of(config, "model", "revision", "seed", "train", "audit"),
     outputs=lambda folder: [folder.policy / "model.safetensors", folder.training, folder.metrics],
     execute=_execute,
     preview=_preview,

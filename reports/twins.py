@@ -25,11 +25,15 @@ from reports.trace.records import Frontier
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """https://owasp.org/www-community/attacks/CSV_Injection, with the full-width forms that spreadsheets fold."""
 
+TRACED = {"trace.csv", "frontier.csv"}
+"""Tables that not every report has."""
+
 Row = Mapping[str, JsonValue]
 
 
 def write_twins(data: ReportData, folder: Path) -> list[Path]:
-    """Write 90-report.json and the tables beside it; returns the paths."""
+    """Write 90-report.json and the tables beside it, and remove what an earlier report with a trace left; returns the
+    paths."""
     write_json(folder / "90-report.json", json_safe(data.model_dump(mode="json")))
     opinion = data.second_opinion
     tables: dict[str, tuple[str, Sequence[Row]]] = {
@@ -44,6 +48,8 @@ def write_twins(data: ReportData, folder: Path) -> list[Path]:
         tables["trace.csv"] = ("kind", _dumped(trace_rows(data.trace)))
         if data.trace.frontier:
             tables["frontier.csv"] = ("t", _dumped(data.trace.frontier.points))
+    for gone in TRACED.difference(tables):
+        (folder / gone).unlink(missing_ok=True)
     for name, (first_column, rows) in tables.items():
         write_atomically(folder / name, csv_text(rows, first_column))
     return [folder / "90-report.json", *(folder / name for name in tables)]
