@@ -2,15 +2,17 @@
 
     python -m benchmarks.scaling [--pairs 400]
 
-Accelerators' rates are published ones of an 8B model (below); what the host does for a vote is measured here, on pairs
-and principles of benchmarks/material.py with the template `terse`: planned, stored and labelled votes a second, bytes a
-vote in the store, tokens of a prompt (SmolLM2's tokenizer). The last line is one JSON object.
+Accelerators' rates are published ones of an 8B model (below). What the host does for a vote is measured here, on pairs
+and principles of benchmarks/material.py with the template `terse`: votes planned, stored and labelled in a second of
+one processor's time, each REPETITIONS times, with median and range; bytes of a vote in the store; tokens of a prompt
+(SmolLM2's tokenizer). The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -46,6 +48,7 @@ from judge.records import Vote
 from judge.settings import LlmJudge
 
 COUNTS = (8, 64, 512)
+REPETITIONS = 5
 # NVIDIA, TensorRT-LLM documentation, "Overview" of performance, Llama 3.1 8B FP8 on one H100 80GB: output tokens/s.
 FP8 = from_two_loads(Load(2048, 128, 3495.05), Load(128, 2048, 22003.62))
 # BF16 has half the peak of FP8 on an H100 (989 and 1,979 TFLOP/s dense, NVIDIA's data sheet).
@@ -63,10 +66,20 @@ class Measured(NamedTuple):
 
 
 def measured(model: ModelRef, pairs: int) -> Measured:
-    """Plan, store and label the votes on so many pairs under 16 principles in both orders."""
+    """Plan, store and label the votes on so many pairs under 16 principles in both orders; the medians."""
     constitution, material = sixteen(), some_pairs(pairs, repetition=0)
     settings = LlmJudge(kind="llm", engine="none", model=model.name, template="terse")
     judge = open_judge("judge", settings, constitution, model, _no_engine)
+    found = [_once(material, constitution, judge) for _ in range(REPETITIONS)]
+    for name, values in zip(Host._fields, zip(*found, strict=True), strict=True):
+        print(f"{name}: {statistics.median(values):.0f} ({min(values):.0f} to {max(values):.0f}, n = {REPETITIONS})")
+    host = Host(*(statistics.median(values) for values in zip(*found, strict=True)))
+    return Measured(host, *_tokens(material, constitution, judge, model))
+
+
+def _once(material: Sequence[Pair], constitution: Constitution, judge: Judge) -> Host:
+    """In a new store, on pairs that nobody has computed anything of yet."""
+    material = [Pair.model_validate_json(pair.model_dump_json()) for pair in material]
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "votes.sqlite", Vote) as store:
         planned = _seconds(lambda: plan_votes(material, constitution, judge, store))
         votes = [[_vote(ask) for ask in batch.missing] for batch in batches(material, constitution, judge, store, None)]
@@ -76,8 +89,7 @@ def measured(model: ModelRef, pairs: int) -> Measured:
         count = len(store)
         store.close()
         size = (Path(folder) / "votes.sqlite").stat().st_size
-    host = Host(count / planned, count / stored, count / labelled, size / count)
-    return Measured(host, *_tokens(material, constitution, judge, model))
+    return Host(count / planned, count / stored, count / labelled, size / count)
 
 
 def _vote(ask: Ask) -> Vote:
@@ -97,9 +109,9 @@ def _no_engine() -> NoReturn:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def _store(store: Store[Vote], batches_of_lines: Sequence[Sequence[str]]) -> None:
