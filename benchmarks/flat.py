@@ -1,9 +1,10 @@
 """Does a pair cost as much among a million pairs as among a thousand? Judged by `rules`, and labelled.
 
-    python -m benchmarks.flat [--pairs 1000000] [--principles 2]
+    python -m benchmarks.flat [--pairs 1000000] [--against 1000] [--principles 2]
 
 The stages `judge` and `label` are done on `--pairs` pairs. At every fiftieth of the way they stop, and the same stage
-is done on SMALL pairs in a run folder of its own, from nothing; so both see the same machine, whatever else that does.
+is done on `--against` pairs in a run folder of its own, from nothing; so both see the same machine, whatever else that
+does.
 
 `kept` is the throughput, in pairs a second, of the large run over that of the small ones: of all of it, and of its
 last tenth alone, which is what a pair costs once nearly all others are there. The interval holds 90 % of the slices,
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +38,6 @@ from pipeline.stage import Stage
 from pipeline.stage_judge import JUDGE
 from pipeline.stage_label import LABEL
 
-SMALL = 1_000
 SLICES = 50
 READINGS = {"judge": 2, "label": 1}
 """How often a stage goes through the pairs: `judge` plans before it asks."""
@@ -85,7 +86,7 @@ class Pausing(RecordFile[Pair]):
 class PausingRun(Run):
     """A run that does a small one at every pause."""
 
-    every: int = SMALL
+    every: int = 1
     small: Callable[[], Spent] | None = None
     slices: list[Slice] = field(default_factory=list)
     mark: Spent = field(default_factory=lambda: _now())
@@ -118,21 +119,20 @@ def a_run(folder: Path, pairs: int, principles: int) -> PausingRun:
     return PausingRun(config, folder, RunFolder(folder / "runs" / "bench"), Silent(), every=pairs // SLICES or 1)
 
 
-def small_run(stage: Stage, principles: int) -> Spent:
-    """The stage on SMALL pairs, from nothing."""
+def small_run(stage: Stage, pairs: int, principles: int) -> Spent:
+    """The stage on so many pairs, from nothing."""
     with tempfile.TemporaryDirectory() as name:
-        run = a_run(Path(name), SMALL, principles)
+        run = a_run(Path(name), pairs, principles)
         if stage is not JUDGE:
             JUDGE.execute(run)
         began = _now()
         stage.execute(run)
-        return _since(began, SMALL)
+        return _since(began, pairs)
 
 
-def measured(stage: Stage, run: PausingRun, principles: int) -> list[Slice]:
+def measured(stage: Stage, run: PausingRun, small: Callable[[], Spent]) -> list[Slice]:
     """The stage on all the run's pairs, by slices; a slice of several readings is their sum."""
-    run.slices = []
-    run.small = lambda: small_run(stage, principles)
+    run.slices, run.small = [], small
     stage.execute(run)
     readings = list(batched(run.slices, SLICES))
     assert len(readings) == READINGS[stage.name], "the stage reads the pairs another number of times"
@@ -166,17 +166,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flat")
     parser.add_argument("--pairs", type=int, default=1_000_000)
+    parser.add_argument("--against", type=int, default=1_000)
     parser.add_argument("--principles", type=int, default=2, choices=range(1, len(CHECKS) + 1))
     asked = parser.parse_args()
-    found: dict[str, object] = {"pairs": asked.pairs, "against": SMALL, "principles": asked.principles}
+    found: dict[str, object] = {"pairs": asked.pairs, "against": asked.against, "principles": asked.principles}
     with tempfile.TemporaryDirectory() as name:
         run = a_run(Path(name), asked.pairs, asked.principles)
         for stage in (JUDGE, LABEL):
-            slices = measured(stage, run, asked.principles)
+            slices = measured(stage, run, partial(small_run, stage, asked.against, asked.principles))
             found[stage.name] = {"cpu": kept(slices, lambda s: s.cpu), "wall": kept(slices, lambda s: s.wall)}
             for part in batched(slices, SLICES // 10):
                 large, small = (statistics.mean(getattr(one, which).cpu for one in part) for which in Slice._fields)
-                print(f"{stage.name}: {1e3 * large:.4f} ms a pair of {asked.pairs}, {1e3 * small:.4f} of {SMALL}")
+                print(
+                    f"{stage.name}: {1e3 * large:.4f} ms a pair of {asked.pairs}, {1e3 * small:.4f} of {asked.against}"
+                )
     print(json.dumps(found))
 
 
