@@ -25,6 +25,7 @@ from reports.ablation.words import headline as ablation_headline
 from reports.behaviour import BehaviourTable, PrincipleRow
 from reports.conflict_figure import conflict_figure
 from reports.conflict_words import same_sentence, winner
+from reports.curves import last
 from reports.data import JudgedPair, ReportData
 from reports.matrix_figure import Matrix
 from reports.principle_section import principle_sections
@@ -85,6 +86,7 @@ def render(data: ReportData) -> str:
         headings=HEADINGS,
         steps=sum(steps),
         steps_a_point=max(steps, default=0),
+        heldout_pairs=None if (heldout := last(data.training, "heldout_n")) is None else int(heldout),
         principles=principle_sections(data, {judged.pair.key for judged in pairs}),
         **script_frame(),
         ablation=ablation_section(data.ablation) if data.ablation else None,

@@ -37,8 +37,10 @@ class Pull(Record):
     """The last."""
     share: float
     """Its part of the sum of |dL/dh| over their pairs: see PrincipleFigures. Negative: it pulled against the others."""
-    pairs: int
-    """Pairs in these steps; with several epochs, each as often as it was trained on."""
+    updates: int
+    """Pairs in these steps, each as often as it was trained on: with several epochs more than there are pairs."""
+    voted: int | None
+    """Of these, those of pairs that the principle voted on; None where the metrics do not say."""
 
 
 class HeldOut(Record):
@@ -50,8 +52,10 @@ class HeldOut(Record):
     """Held-out pairs that the principle voted on."""
     margin: float
     """Mean of (2 p_k - 1) h."""
+    decided: int
+    """Of these, those on which it prefers one answer."""
     accuracy: float | None
-    """Share of those that it decides on which h has its sign."""
+    """Share of the decided ones on which h has its sign, h = 0 counting half; None without any."""
 
 
 class PrincipleTrace(Record):
@@ -116,7 +120,7 @@ def principle_trace(
 def pull_over(metrics: Sequence[Row], principle: str) -> Pull | None:
     """Its share of the whole over these steps: sum of n pull_k over the sum of n times all pulls."""
     own = whole = 0.0
-    pairs = 0
+    updates = 0
     for row in metrics:
         by_principle, n = row.get("batch_principles"), row.get("n")
         if not isinstance(by_principle, dict) or not isinstance(n, int):
@@ -127,11 +131,25 @@ def pull_over(metrics: Sequence[Row], principle: str) -> Pull | None:
             return None
         own += n * numbers.get(principle, 0.0)
         whole += n * math.fsum(numbers.values())
-        pairs += n
+        updates += n
     steps = curve(metrics, "step").values
     if not whole or not steps:
         return None
-    return Pull(first_step=int(steps[0]), last_step=int(steps[-1]), share=own / whole, pairs=pairs)
+    return Pull(
+        first_step=int(steps[0]),
+        last_step=int(steps[-1]),
+        share=own / whole,
+        updates=updates,
+        voted=_voted(metrics, principle),
+    )
+
+
+def _voted(metrics: Sequence[Row], principle: str) -> int | None:
+    """A row in which it voted on no pair does not name it."""
+    by_row = [row.get("batch_principles") for row in metrics]
+    named = sum(isinstance(figures, dict) and principle in figures for figures in by_row)
+    counts = curve(metrics, "batch_principles", principle, "n").values
+    return int(sum(counts)) if len(counts) == named else None
 
 
 def pull_by_period(metrics: Sequence[Row], principle: str) -> list[Pull]:
@@ -148,6 +166,6 @@ def held_out(metrics: Sequence[Row], principle: str) -> list[HeldOut]:
         by_principle = row.get("principles")
         figures = by_principle.get(principle) if isinstance(by_principle, dict) else None
         if isinstance(figures, dict):
-            fields = {name: figures.get(name) for name in ("n", "margin", "accuracy")}
+            fields = {name: figures.get(name) for name in ("n", "margin", "decided", "accuracy")}
             found.append(HeldOut.model_validate({"step": row.get("step"), **fields}))
     return found

@@ -77,16 +77,21 @@ def pull_sentence(pull: Pull | None, periods: list[Pull]) -> str:
     if pull is None:
         return "its part of the updates is not known: the loss or the rule does not split into the principles' parts"
     shares = ", ".join(percent(period.share) for period in periods)
+    voted = "" if pull.voted is None else f", it voted in {pull.voted:,} of them"
     return (
         f"its part of the updates: {percent(pull.share, 1)} % of the sum of |dL/dh| over steps {pull.first_step} to "
-        f"{pull.last_step} (n = {pull.pairs} pairs trained on); by quarter {shares} %"
+        f"{pull.last_step} (n = {pull.updates:,} updates by a pair, each pair once an epoch{voted}); "
+        f"by quarter {shares} %"
     )
 
 
 def held_out_sentence(row: HeldOut) -> str:
     """One measurement on held-out pairs."""
-    right = "" if row.accuracy is None else f", {percent(row.accuracy)} % its way"
-    return f"held out after step {row.step}: margin {number(row.margin, 3, signed=True)}{right}, n = {row.n}"
+    margin = f"held out after step {row.step}: margin {number(row.margin, 3, signed=True)}, n = {row.n}"
+    if row.accuracy is None:
+        return margin
+    right = f"{round(2 * row.accuracy * row.decided) / 2:g} of {row.decided}"
+    return f"{margin}; of those that it decides, {right} its way ({percent(row.accuracy)} %)"
 
 
 def _thinned(rows: list[HeldOut]) -> list[HeldOut]:

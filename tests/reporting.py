@@ -85,11 +85,18 @@ def _prompts(rng: random.Random, count: int, what: str, nasty: Sequence[str]) ->
 
 
 def _metrics(rng: random.Random, principles: Sequence[str], steps: int) -> tuple[dict[str, JsonValue], ...]:
-    """Lines as train/loop.py writes them: held-out figures every five steps only."""
+    """Lines as train/loop.py writes them: held-out figures every five steps only; every other principle votes on half
+    of the pairs."""
 
     def by_principle(n: int, done: float) -> dict[str, JsonValue]:
         return {
-            p: {"n": n, "margin": (0.3 * k - 0.2) * done + rng.gauss(0, 0.5 / n), "decided": n, "accuracy": None}
+            p: {
+                "n": n // (1 + k % 2),
+                "margin": (0.3 * k - 0.2) * done + rng.gauss(0, 0.5 / n),
+                "decided": n // 4,
+                "accuracy": 0.5,
+                "pull": 0.1 * (3 - k),
+            }
             for k, p in enumerate(principles)
         }
 
@@ -99,12 +106,13 @@ def _metrics(rng: random.Random, principles: Sequence[str], steps: int) -> tuple
         row: dict[str, JsonValue] = {
             "step": step,
             "learning_rate": 1e-3 * (1 - done),
+            "n": 8,
             "loss": math.log(2) - 0.12 * done + rng.gauss(0, 0.02) * done,
             "accuracy": min(1.0, 0.5 + 0.3 * done + rng.gauss(0, 0.05)),
             "batch_principles": by_principle(8, done),
         }
         if step % 5 == 0:
-            row |= {"heldout_loss": math.log(2) - 0.08 * done, "heldout_accuracy": 0.5 + 0.2 * done}
+            row |= {"heldout_n": 44, "heldout_loss": math.log(2) - 0.08 * done, "heldout_accuracy": 0.5 + 0.2 * done}
             row["principles"] = by_principle(40, done)
         rows.append(row)
     return tuple(rows)

@@ -205,6 +205,7 @@ def test_a_principle_leads_to_the_pairs_that_it_decides(browser: Browser, run_fo
 @pytest.mark.parametrize("script", [True, False])
 def test_hostile_text_is_only_text(browser: Browser, hostile: Path, script: bool) -> None:
     with opened(browser, hostile, script=script) as (page, requests, said):
+        unfold(page)
         for fold in page.locator("summary").all():
             fold.hover()
         assert (requests, said) == ([hostile.as_uri()], [])

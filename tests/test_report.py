@@ -173,6 +173,18 @@ def test_every_figure_has_a_caption_with_its_n_and_its_interval(data: ReportData
         assert re.search(r"\bn (=|counts)", caption[1])
 
 
+def test_the_training_figures_say_what_they_count(page: Page) -> None:
+    """60 steps of 8 pairs; every other principle voted on half of them, and decides a quarter of the held-out pairs."""
+    text = re.sub(r"\s+", " ", page.text)
+    assert "(n = 480 updates by a pair, each pair once an epoch, it voted in 480 of them)" in text
+    assert "(n = 480 updates by a pair, each pair once an epoch, it voted in 240 of them)" in text
+    assert "n = 240 of 480" in text
+    assert re.search(
+        r"held out after step 60: margin \S+, n = 20; of those that it decides, 5 of 10 its way \(50 %\)", text
+    )
+    assert "Thick: labelled pairs of prompts that were not trained on, n = 44 held-out pairs." in text
+
+
 def test_a_matrix_that_goes_on_below_says_its_n_and_its_interval_again(data: ReportData) -> None:
     """Of eight margins four stand in each picture."""
     assert data.trace
@@ -192,7 +204,7 @@ def test_every_interval_says_its_n(data: ReportData) -> None:
     assert len(intervals) > 20
     for interval in intervals:
         end = interval.split("</td>")[0]
-        assert re.search(r'<span class="n">n&nbsp;=&nbsp;\d+</span>', end)
+        assert re.search(r'<span class="n">n&nbsp;=&nbsp;\d+( of \d+)?</span>', end)
     sentences = [text for where, text in Page(html).texts if where[-1:] == ("li",) and "wins" in text]
     assert len(sentences) == 2 * len(data.behaviour.principles), "by outcome, and principle by principle"
     assert all(re.search(r"\[[^\]]+\], n\s=\s\d+", sentence) for sentence in sentences)

@@ -58,7 +58,7 @@ def test_many_steps_lose_no_pull_and_move_no_measurement() -> None:
         assert before is not None
         assert after is not None
         assert after.share == pytest.approx(before.share, rel=1e-9)
-        assert after.pairs == before.pairs
+        assert after.updates == before.updates
         assert set(held_out(few, principle)) <= set(held_out(rows, principle))
     assert curve(few, "step").values[-1] == 5003
     assert held_out(few, "p0")[-1] == held_out(rows, "p0")[-1]

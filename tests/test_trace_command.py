@@ -16,6 +16,7 @@ from judge.records import Label
 from pipeline.run import run_pipeline
 from reports.pair_trace import PairTrace
 from reports.principle_trace import PrincipleTrace, held_out, pull_by_period, pull_over
+from reports.principle_words import held_out_sentence
 from tests.runs import preceptor
 from tests.test_run import edit
 
@@ -141,9 +142,10 @@ def test_labels_of_another_constitution_or_other_pairs_are_refused(copied: Path)
 
 
 def step(number: int, n: int, pulls: dict[str, float | None], heldout: float | None = None) -> dict[str, object]:
-    row: dict[str, object] = {"step": number, "n": n, "batch_principles": {i: {"pull": x} for i, x in pulls.items()}}
+    figures = {i: {"n": n // 2, "pull": x} for i, x in pulls.items()}
+    row: dict[str, object] = {"step": number, "n": n, "batch_principles": figures}
     if heldout is not None:
-        row["principles"] = {"x": {"n": 5, "margin": heldout, "decided": 5, "accuracy": 0.6, "pull": 0.1}}
+        row["principles"] = {"x": {"n": 5, "margin": heldout, "decided": 4, "accuracy": 0.375, "pull": 0.1}}
     return row
 
 
@@ -152,10 +154,17 @@ def test_the_pull_is_a_share_of_all_updates_by_hand() -> None:
     rows = [step(1, 4, {"x": 0.3, "y": 0.1}), step(2, 2, {"x": -0.1, "y": 0.2}, heldout=0.7), step(3, 4, {"y": 0.5})]
     first = pull_over(rows[:2], "x")
     assert first is not None
-    assert (first.first_step, first.last_step, first.pairs) == (1, 2, 6)
+    assert (first.first_step, first.last_step, first.updates, first.voted) == (1, 2, 6, 3)
     assert first.share == pytest.approx((4 * 0.3 - 2 * 0.1) / (4 * 0.4 + 2 * 0.1))
     assert [part.share for part in pull_by_period(rows, "x")] == [pytest.approx(0.75), pytest.approx(-1.0), 0.0]
-    assert [(row.step, row.n, row.margin, row.accuracy) for row in held_out(rows, "x")] == [(2, 5, 0.7, 0.6)]
+    (measured,) = held_out(rows, "x")
+    assert (measured.step, measured.n, measured.margin, measured.decided, measured.accuracy) == (2, 5, 0.7, 4, 0.375)
+    assert held_out_sentence(measured) == (
+        "held out after step 2: margin +0.700, n = 5; of those that it decides, 1.5 of 4 its way (38 %)"
+    )
     assert held_out(rows, "y") == []
     assert pull_over([*rows, step(4, 4, {"x": None, "y": None})], "x") is None, "a loss that does not split"
     assert pull_over([], "x") is None
+    silent = pull_over(rows, "z")
+    assert silent is not None
+    assert (silent.share, silent.voted) == (0.0, 0)
