@@ -106,6 +106,14 @@ def carry(
     return known._replace(unknown=tuple(unknown))
 
 
+def as_before(label: Label, known: Carried, before: Mapping[str, str]) -> Carried:
+    """With the old votes in place of those still to be asked, where there are any; `before`: id in the new constitution
+    -> id in the old one."""
+    given = opinions_in(label)
+    old = {i: given[before[i]] for i in known.unknown if before.get(i) in given}
+    return known._replace(opinions=known.opinions | old, unknown=tuple(i for i in known.unknown if i not in old))
+
+
 def labelled(label: Label, known: Carried, new: Constitution, p_unknown: float = 0.5) -> Label:
     """The label that the new constitution makes of what is known, every unknown vote being `p_unknown`."""
     opinions = known.opinions | dict.fromkeys(known.unknown, Opinion(p_unknown, None))
@@ -136,10 +144,8 @@ class Tally:
             self._bound(principle, before, label, self._others_as_before(label, known, principle))
 
     def _others_as_before(self, label: Label, known: Carried, principle: str) -> Carried:
-        given = opinions_in(label)
-        rest = [i for i in known.unknown if i != principle]
-        old = {i: given[b] for i in rest if (b := self._before.get(i, "")) in given}
-        return known._replace(opinions=known.opinions | old, unknown=(principle,))
+        others = known._replace(unknown=tuple(i for i in known.unknown if i != principle))
+        return as_before(label, others, self._before)._replace(unknown=(principle,))
 
     def _bound(self, name: str, before: Outcome, label: Label, known: Carried) -> None:
         ends = [_outcome(labelled(label, known, self._new, p)) for p in (0.0, 1.0)]

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
+    from constitution.model import Constitution
     from pipeline.context import Run
-    from pipeline.whatif import Edited
+    from pipeline.edited import Edited
+    from pipeline.exchange import Exchange
+    from pipeline.tracing import Opened
 
 Texts = Optional[list[str]]  # noqa: UP045
 
@@ -69,8 +72,9 @@ def run_whatif(
     from reports.trace.words import whatif_lines
 
     with opened_run(path, flags, settings, runs) as run:
-        edited = edit(run, drop, weight, constitution)
-        result = what_if(run, opened_trace(run), edited, answers=answers)
+        asked = edit(run, drop, weight, constitution)
+        opened = opened_trace(run)
+        result = what_if(run, opened, _edited(opened, asked), answers=answers)
         for line in whatif_lines(result):
             run.console.say(line)
         if json_file is not None:
@@ -78,17 +82,18 @@ def run_whatif(
             run.console.say(f"written to {json_file}")
 
 
-def edit(run: Run, drop: Sequence[str], weight: Sequence[str], constitution: Path | None) -> Edited:
-    """The constitution that is asked about, over the votes that there are."""
+def edit(run: Run, drop: Sequence[str], weight: Sequence[str], constitution: Path | None) -> Constitution | Exchange:
+    """What is asked about: the run's own principles at other weights, or another constitution in place of its own."""
     from constitution.errors import ConfigError, Problem
-    from constitution.load import load_constitution
+    from pipeline.exchange import exchange
     from pipeline.tracing import weighted
-    from pipeline.whatif import Edited, edited_by
 
     if constitution is not None:
         if drop or weight:
             raise ConfigError([Problem("whatif", 1, 1, "give either --constitution, or --drop and --weight")])
-        return edited_by(run.constitution, load_constitution(constitution), str(constitution))
+        change = exchange(run, run.base / run.config.constitution, constitution)
+        assert change.new.constitution, "read at once, so that a fault in it is said before a model is loaded"
+        return change
     weights = {principle.id: principle.weight for principle in run.constitution.principles}
     named = [*drop, *(one.split("=", 1)[0] for one in weight)]
     if not named:
@@ -103,7 +108,21 @@ def edit(run: Run, drop: Sequence[str], weight: Sequence[str], constitution: Pat
     weights = {i: value for i, value in weights.items() if i not in drop}
     if not any(weights.values()):
         raise ConfigError([Problem("whatif", 1, 1, "no principle with a weight is left")])
-    return Edited(weighted(run.constitution, weights), [])
+    return weighted(run.constitution, weights)
+
+
+def _edited(opened: Opened, asked: Constitution | Exchange) -> Edited:
+    """Raises ConfigError where no principle with a weight was judged."""
+    from constitution.errors import ConfigError, Problem
+    from constitution.model import Constitution
+    from pipeline.edited import exchanged, reweighted
+
+    if isinstance(asked, Constitution):
+        return reweighted(opened, asked)
+    edited = exchanged(asked, opened)
+    if not edited.heard:
+        raise ConfigError([Problem(asked.new.config.constitution, 1, 1, "no principle of it was judged in this run")])
+    return edited
 
 
 def _number(given: str) -> float:

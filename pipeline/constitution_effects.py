@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from constitution.errors import ConfigError, DataError
 from constitution.record import Record
 from constitution.wording import plural
 from judge.aggregate import side
@@ -17,11 +16,10 @@ from judge.ask import plan_votes
 from judge.audit.probes import with_principles
 from judge.forecast import Forecast
 from judge.relabelled import Bound, LabelChanges, Tally, labelled
+from pipeline.behaviour_effects import behaviour_effects, behaviour_lines
 from pipeline.exchange import Exchange
-from pipeline.followed import followed_trace
 from pipeline.forecast import forecast_lines, forecast_votes
 from pipeline.stage_label import Labelled, select_by_prompt
-from reports.trace.records import WhatIf
 
 
 class Cost(Record):
@@ -78,15 +76,6 @@ class LabelEffects(Record):
     """With `pairing: best_worst`, and no vote missing; None where it does not apply or cannot be known."""
 
 
-class BehaviourEffects(Record):
-    """What the run's recording predicts of the policy."""
-
-    reason: str | None
-    """Why nothing is predicted."""
-    predicted: WhatIf | None
-    """The prediction, for the principles that are judged already."""
-
-
 class Effect(NamedTuple):
     """One part of the answer."""
 
@@ -137,7 +126,7 @@ def label_effects(change: Exchange) -> LabelEffects:
 def label_lines(found: LabelEffects) -> Iterator[str]:
     """In words."""
     c = found.changes
-    yield f"labels (n = {plural(c.pairs, 'pair')}, {c.labelled} with a label before):"
+    yield f"labels (n = {plural(c.pairs, 'pair')}, selected or not, {c.labelled} with a label before):"
     yield f"  known: {c.same} the same, {c.flips} flip, {c.appears} appear, {c.vanishes} vanish"
     if c.unknown.pairs:
         yield f"  not known until judged: {_bound(c.unknown)}"
@@ -167,31 +156,6 @@ def _selection(change: Exchange) -> Selection:
         same_pair = one is not None and other is not None and one.pair == other.pair
         counts["same" if one == other else "turned" if same_pair else "other"] += 1
     return Selection(prompts=counts.total(), same=counts["same"], turned=counts["turned"], other=counts["other"])
-
-
-def behaviour_effects(change: Exchange) -> BehaviourEffects:
-    """From gradients that are there: a diff loads no model and writes nothing."""
-    old, new = change.old, change.new
-    try:
-        opened = followed_trace(old)
-        from pipeline.whatif import edited_by, what_if
-
-        edited = edited_by(old.constitution, new.constitution, new.config.constitution)
-        return BehaviourEffects(reason=None, predicted=what_if(old, opened, edited))
-    except (ConfigError, DataError) as error:
-        return BehaviourEffects(reason=str(error), predicted=None)
-
-
-def behaviour_lines(found: BehaviourEffects) -> Iterator[str]:
-    """In words."""
-    if found.predicted is None:
-        yield f"behaviour: not predicted: {found.reason}"
-        return
-    from reports.trace.words import whatif_lines
-
-    first, *rest = whatif_lines(found.predicted)
-    yield f"behaviour, predicted for {first.removeprefix('what if: ')}"
-    yield from (f"  {line}" for line in rest)
 
 
 class _Chosen(NamedTuple):

@@ -8,6 +8,7 @@ from constitution.errors import DataError
 from judge.label_sets import labels_digest, training_labels
 from pipeline.ablation_store import read_retrained
 from pipeline.context import Run
+from pipeline.edited import reweighted
 from pipeline.trace_fidelity import real_margins
 from pipeline.tracing import Opened, weighted
 from pipeline.whatif import rerun
@@ -32,7 +33,8 @@ def dial_frontier(run: Run, opened: Opened, residuals: Missed, first: str, secon
     found = []
     for t in DIAL:
         label_set = dial_set(run.constitution, first, second, t)
-        turned = rerun(run, opened, weighted(run.constitution, label_set.weights), residuals)
+        edited = reweighted(opened, weighted(run.constitution, label_set.weights))
+        turned = rerun(run, opened, edited, residuals)
         labels = training_labels(opened.found.labels.values(), run.constitution, label_set)
         real = retrained.get(labels_digest(labels))
         real_J: torch.Tensor | None = real_margins(opened, real) if real else None

@@ -12,44 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from constitution.errors import ConfigError, Problem
-from constitution.model import Constitution
-from judge.label_sets import Changed, LabelSet, compare_labels, constitution_of
-from judge.relabelled import kept_principles
+from judge.label_sets import Changed, compare_labels
 from pipeline.context import Run
+from pipeline.edited import Edited
 from pipeline.trace_fidelity import measured_fidelity, missed
 from pipeline.trace_sampled import Sampled, missed_answers
-from pipeline.tracing import Opened, edited_labels
+from pipeline.tracing import Opened
 from pipeline.tracing_answers import answers_seen
 from reports.trace.answers import changes, predict_answers
 from reports.trace.records import PredictedAnswers, WhatIf
 from reports.trace.replay import way_between
 from reports.trace.whatif import Missed, corrected, label_set, margins_at, predict
-
-
-class Edited(NamedTuple):
-    """A new constitution as far as the run has votes: the run's own principles, at the new weights, in the new order
-    and under the new rule; and the new principles that would have to be judged first."""
-
-    constitution: Constitution
-    unjudged: list[str]
-
-
-def edited_by(old: Constitution, new: Constitution, file: str) -> Edited:
-    """Raises ConfigError, naming the file, where no principle of `new` with a weight was judged."""
-    kept = kept_principles(old, new)
-    weights = {kept[one.id]: one.weight for one in new.principles if one.id in kept}
-    if not any(weights.values()):
-        raise ConfigError([Problem(file, 1, 1, "no principle of it was judged in this run")])
-    rule = new.aggregation.model_copy(
-        update={
-            name: tuple(kept[i] for i in getattr(new.aggregation, name) if i in kept) for name in ("priority", "veto")
-        }
-    )
-    ruled = old.model_copy(update={"aggregation": rule})
-    return Edited(
-        constitution_of(ruled, LabelSet(weights=weights)), [one.id for one in new.principles if one.id not in kept]
-    )
 
 
 class Rerun(NamedTuple):
@@ -63,14 +36,12 @@ class Rerun(NamedTuple):
     margins_J: Tensor
 
 
-def rerun(run: Run, opened: Opened, edited: Constitution, residuals: Missed) -> Rerun:
+def rerun(run: Run, opened: Opened, edited: Edited, residuals: Missed) -> Rerun:
     """Nothing is trained."""
-    left = {one.id: one.weight for one in edited.principles}
     old = {one.id: one.weight for one in run.constitution.principles}
-    gone = {i: max(0.0, 1 - left.get(i, 0.0) / weight) for i, weight in old.items() if weight}
-    labels = edited_labels(opened, edited)
-    way_C = way_between(opened.played, label_set(labels, opened.recorded.head.pairs))
-    changed = compare_labels({key: opened.found.labels[key].p for key in labels}, labels)
+    gone = {i: max(0.0, 1 - edited.left.get(i, 0.0) / weight) for i, weight in old.items() if weight}
+    way_C = way_between(opened.played, label_set(edited.labels, opened.recorded.head.pairs))
+    changed = compare_labels({key: opened.found.labels[key].p for key in edited.labels}, edited.labels)
     margins_J = corrected(margins_at(opened.heldout, way_C), residuals, gone)
     return Rerun(changed, gone, way_C, margins_J)
 
@@ -80,11 +51,11 @@ def what_if(run: Run, opened: Opened, edited: Edited, *, answers: bool = False) 
     residuals = missed(run, opened)
     measured = measured_fidelity(run, opened, residuals)
     started = time.perf_counter()
-    found = rerun(run, opened, edited.constitution, residuals)
+    found = rerun(run, opened, edited, residuals)
     seconds = time.perf_counter() - started
     return WhatIf(
-        weights={one.id: one.weight for one in edited.constitution.principles},
-        unjudged=tuple(edited.unjudged),
+        weights=edited.weights,
+        unjudged=edited.unjudged,
         corrected=tuple(sorted(i for i in residuals.by_principle if found.gone.get(i))),
         flipped=found.changed.flipped,
         vanished=found.changed.vanished,

@@ -12,6 +12,7 @@ import torch
 from playwright.sync_api import Browser
 
 from generate.engine import ModelRef
+from pipeline.behaviour_effects import BehaviourEffects, behaviour_lines
 from pipeline.opened import opened_run
 from pipeline.stage_trace import _frontier, summary_lines
 from pipeline.trace_fidelity import missed
@@ -168,6 +169,77 @@ def test_a_diff_foretells_the_behaviour(traced: Path, tmp_path: Path) -> None:
     wanted = asked(traced, "whatif", "run.yaml", "--constitution", new)
     assert foretold["behaviours"] == wanted["behaviours"]
     assert any(one["change"]["estimate"] for one in foretold["behaviours"])
+
+
+def said_and_foretold(folder: Path, new: Path) -> tuple[str, dict[str, Any]]:
+    """What a diff says of the behaviour: to a reader, and as data."""
+    done = preceptor("constitution", "diff", "constitution.yaml", new, "--run", "run.yaml", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)["behaviour"]
+    return "\n".join(behaviour_lines(BehaviourEffects.model_validate(found))), found
+
+
+def edited(folder: Path, to: Path, old: str, new: str) -> Path:
+    to.write_bytes((folder / "constitution.yaml").read_bytes())
+    edit(to, old, new)
+    return to
+
+
+def test_of_a_principle_that_is_not_judged_a_diff_foretells_nothing_but_what_would_be(
+    traced: Path, tmp_path: Path
+) -> None:
+    """Two suppositions: as before, which is the run itself; and without, which is what `whatif --drop` says."""
+    said, found = said_and_foretold(traced, edited(traced, tmp_path / "new.yaml", "is short.", "is brief."))
+    assert said.startswith("behaviour: not predicted: `short` is not judged in its new wording\n")
+    assert found["predicted"] is None
+    as_before, without = found["supposed"]
+    assert as_before["supposing"] == "`short` voted as before the edit"
+    assert (as_before["predicted"]["changed"], as_before["predicted"]["unjudged"]) == (0, [])
+    assert all(one["change"]["estimate"] == 0 for one in as_before["predicted"]["behaviours"])
+    assert without["supposing"] == "`short` had no say where not judged"
+    assert without["predicted"]["unjudged"] == ["short"]
+    assert without["predicted"]["behaviours"] == asked(traced, "whatif", "run.yaml", "--drop", "short")["behaviours"]
+
+
+def test_a_new_principle_has_no_votes_to_suppose(traced: Path, tmp_path: Path) -> None:
+    extra = "principles:\n  - {id: extra, text: It is new., check: {type: words, max: 3}}\n"
+    said, found = said_and_foretold(traced, edited(traced, tmp_path / "new.yaml", "principles:\n", extra))
+    assert "not predicted: `extra` is new and not judged\n" in said
+    (only,) = found["supposed"]
+    assert only["supposing"] == "`extra` had no say where not judged"
+    assert only["predicted"]["changed"] == 0
+
+
+def test_a_principle_without_weight_needs_no_votes(traced: Path, tmp_path: Path) -> None:
+    extra = "principles:\n  - {id: extra, text: It is new., weight: 0, check: {type: words, max: 3}}\n"
+    said, found = said_and_foretold(traced, edited(traced, tmp_path / "new.yaml", "principles:\n", extra))
+    assert said.startswith("behaviour, predicted for ")
+    assert found["predicted"]["changed"] == 0
+
+
+def test_a_scope_is_part_of_the_prediction(traced: Path, tmp_path: Path) -> None:
+    """Narrowed to no prompt, a principle is as good as dropped."""
+    said, found = said_and_foretold(traced, edited(traced, tmp_path / "new.yaml", "[ask]", "[none]"))
+    dropped = asked(traced, "whatif", "run.yaml", "--drop", "no-repetition")
+    assert found["predicted"]["changed"] == dropped["changed"] > 0
+    assert [one["then"] for one in found["predicted"]["behaviours"]] == [one["then"] for one in dropped["behaviours"]]
+    assert f"labels of the {dropped['pairs']} pairs trained on (the selection of pairs is not redone): " in said
+
+
+def test_a_wording_that_the_store_has_votes_on_is_predicted(traced: Path, tmp_path: Path) -> None:
+    """Judged under the new text once, then back."""
+    subprocess.run(["cp", "-a", f"{traced}/.", str(tmp_path)], check=True)
+    old, law = (tmp_path / "constitution.yaml").read_bytes(), tmp_path / "constitution.yaml"
+    edit(law, "is short.", "is brief.")
+    new = tmp_path / "new.yaml"
+    new.write_bytes(law.read_bytes())
+    assert preceptor("judge", "run.yaml", cwd=tmp_path).returncode == 0
+    law.write_bytes(old)
+    for stage in ("judge", "label"):
+        assert preceptor(stage, "run.yaml", cwd=tmp_path).returncode == 0
+    _, found = said_and_foretold(tmp_path, new)
+    assert found["supposed"] == []
+    assert (found["predicted"]["unjudged"], found["predicted"]["changed"]) == ([], 0), "the check is the same"
 
 
 def test_a_run_that_cannot_be_traced_says_why(traced: Path, tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ class WhatIf(Record):
     """A prediction for an edited constitution."""
 
     weights: dict[str, float]
-    """Its principles and weights, as far as there are votes."""
+    """The principles that have a say in it, with their weights."""
     unjudged: tuple[str, ...]
-    """New or reworded principles: they would have to be judged first, and are left out here."""
+    """Principles with a weight that would have to be judged first: where they are not, they have no say here."""
     corrected: tuple[str, ...]
     """The left-out principles whose retraining corrects the prediction."""
     flipped: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from constitution.wording import plural
 from reports.statistics import Interval
 from reports.trace.fidelity import words as fidelity_words
 from reports.trace.records import Frontier, Moved, PairPart, Predicted, PredictedAnswers, WhatIf
@@ -14,11 +15,11 @@ def whatif_lines(found: WhatIf) -> list[str]:
     kept = ", ".join(f"{i} {weight:g}" for i, weight in found.weights.items())
     lines = [
         f"what if: {kept}",
-        f"labels: {found.changed} of {found.pairs} change, {found.flipped} of them change sides, "
-        f"{found.vanished} vanish",
+        f"labels of the {plural(found.pairs, 'pair')} trained on (the selection of pairs is not redone): "
+        f"{found.changed} change, {found.flipped} of them change sides, {found.vanished} vanish",
     ]
     if found.unjudged:
-        lines.append(f"not judged yet, so not in it: {', '.join(found.unjudged)}")
+        lines.append(f"not judged yet, so not in it: {', '.join(found.unjudged)}; this is the run without")
     lines.append(
         "predicted margins on held-out pairs (mean of (2p - 1) h; now -> then, change with 95 % over prompts):"
     )
