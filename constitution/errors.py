@@ -71,7 +71,10 @@ def disk_trouble(error: OSError) -> str | None:
 
 
 class Problem(NamedTuple):
-    """One fault in a text file. `line` and `column` count from 1, in characters; `snippet` is the line itself."""
+    """One fault in a text file. `line` and `column` count from 1, in characters; `snippet` is the line itself.
+
+    With line 0, `file` is no file but a flag of the command.
+    """
 
     file: str
     line: int
@@ -80,7 +83,8 @@ class Problem(NamedTuple):
     snippet: str = ""
 
     def __str__(self) -> str:
-        where = harmless(f"{self.file}:{self.line}:{self.column}: {self.message}")
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        where = harmless(f"{place}: {self.message}")
         return f"{where}\n{_excerpt(self.snippet, self.column)}" if self.snippet else where
 
 

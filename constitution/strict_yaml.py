@@ -29,9 +29,29 @@ def parse_yaml(text: str, file: str) -> Tree:
     """The tree of `text`. CRLF line ends and a byte-order mark are accepted; `file` is the name for messages."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     tree = Tree(file, [*text.split("\n"), ""], None, [])  # libyaml may point just past the end
+    builder = _read(text, tree)
+    return tree._replace(root=builder.top()) if builder else tree
+
+
+def parse_value(text: str, tree: Tree, at: Position) -> Node:
+    """The value `text`, which stands at this place of `tree`, as strictly; its faults join the tree's problems.
+
+    It may have several lines, each of them indented in `tree` as far as the first.
+    """
+    indent = " " * (at.column - 1)
+    faults = len(tree.problems)
+    builder = _read("\n" * (at.line - tree.first_line) + indent + text.replace("\n", f"\n{indent}"), tree)
+    if builder is None or len(tree.problems) > faults:
+        return Unusable(at)
+    return builder.value() or Scalar(at, None, "")
+
+
+def _read(text: str, tree: Tree) -> _Builder | None:
+    """None where a fault, which joins the tree's problems, leaves nothing to build."""
+    faults = len(tree.problems)
     _scan_lines(tree)
-    if tree.problems:
-        return tree
+    if len(tree.problems) > faults:
+        return None
     builder = _Builder(tree)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -40,8 +60,8 @@ def parse_yaml(text: str, file: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         fault = explain_syntax(error, tree.lines)
         tree.problems.append(tree.problem(fault.at, fault.message))
-        return tree
-    return tree._replace(root=builder.top())
+        return None
+    return builder
 
 
 def _scan_lines(tree: Tree) -> None:
@@ -94,7 +114,7 @@ class _Builder:
 
     def top(self) -> Mapping | None:
         """The document's mapping; notes a fault if there is none."""
-        root = self._documents[0] if self._documents else None
+        root = self.value()
         if isinstance(root, Mapping):
             return root
         if root is None or (isinstance(root, Scalar) and root.source == ""):
@@ -103,6 +123,10 @@ class _Builder:
             found = "a list" if isinstance(root, Sequence) else "a single value"
             self._fault(root.at, f"expected `key: value` lines at the top, found {found}")
         return None
+
+    def value(self) -> Node | None:
+        """What the document is; None if there is none."""
+        return self._documents[0] if self._documents else None
 
     def _document(self, event: Any, at: Position) -> bool:
         if event.version or event.tags:

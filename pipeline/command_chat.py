@@ -87,7 +87,7 @@ def _checked(given: str | bytes) -> str:
     except UnicodeError:
         raise ConfigError([Problem(where, 1, 1, "not UTF-8 text")]) from None
     if not text:
-        raise ConfigError([Problem(where, 1, 1, "no prompt: give one with --prompt TEXT or on standard input")])
+        raise ConfigError([Problem(where, 0, 1, "no prompt: give one with --prompt TEXT or on standard input")])
     return text
 
 

@@ -97,7 +97,7 @@ def _only(asked: Mapping[str, str | None]) -> tuple[str, str]:
     given = [(name, what) for name, what in asked.items() if what is not None]
     if len(given) != 1:
         options = ", ".join(f"--{name}" for name in asked)
-        raise ConfigError([Problem("trace", 1, 1, f"give exactly one of {options}; {len(given)} were given")])
+        raise ConfigError([Problem("trace", 0, 1, f"give exactly one of {options}; {len(given)} were given")])
     return given[0]
 
 
@@ -183,4 +183,4 @@ def _place(keys: Sequence[str], begins: str) -> int:
 def _unknown(option: str, given: str, why: str) -> Exception:
     from constitution.errors import ConfigError, Problem
 
-    return ConfigError([Problem(option, 1, 1, f"`{given}`: {why}")])
+    return ConfigError([Problem(option, 0, 1, f"`{given}`: {why}")])

@@ -62,7 +62,7 @@ def _check_names(run: Run, judges: Sequence[str]) -> None:
     if len(set(judges)) < max(2, len(judges)):
         problems.append(f"name at least two different judges, with commas between them; there are: {known}")
     if problems:
-        raise ConfigError([Problem("--judges", 1, 1, problem) for problem in problems])
+        raise ConfigError([Problem("--judges", 0, 1, problem) for problem in problems])
 
 
 def _preview(run: Run, judges: Sequence[str], pairs: Sequence[Pair]) -> None:

@@ -46,7 +46,7 @@ def behaviour_moved(run: Run, principle: str) -> Moved:
     known = told_of(opened)
     if principle not in known:
         listed = ", ".join(known)
-        raise ConfigError([Problem("--behaviour", 1, 1, f"`{principle}`: on the held-out pairs there are: {listed}")])
+        raise ConfigError([Problem("--behaviour", 0, 1, f"`{principle}`: on the held-out pairs there are: {listed}")])
     return behaviours_moved(run, opened, [principle])[principle]
 
 

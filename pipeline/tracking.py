@@ -125,9 +125,9 @@ def check_tracker(name: str | None, command: str) -> None:
     if name is None:
         return
     if command not in ("run", "train"):
-        raise ConfigError([Problem("--track", 1, 1, f"`preceptor {command}` trains nothing: give it to run or train")])
+        raise ConfigError([Problem("--track", 0, 1, f"`preceptor {command}` trains nothing: give it to run or train")])
     if name not in TRACKERS:
-        raise ConfigError([Problem("--track", 1, 1, f"`{name}`: expected one of {', '.join(TRACKERS)}")])
+        raise ConfigError([Problem("--track", 0, 1, f"`{name}`: expected one of {', '.join(TRACKERS)}")])
 
 
 class Sender:
@@ -246,4 +246,4 @@ def _opened(name: str, training: Training) -> Tracker:
 
 
 def _refused(name: str, why: str) -> ConfigError:
-    return ConfigError([Problem("--track", 1, 1, f"`{name}` {why}")])
+    return ConfigError([Problem("--track", 0, 1, f"`{name}` {why}")])

@@ -170,7 +170,7 @@ def test_what_cannot_be_is_one_sentence(trained: Path) -> None:
         assert "Traceback" not in result.stderr
         return result.stderr
 
-    assert "--prompt:1:1: no prompt" in refused("--prompt", "  ")
+    assert "--prompt: no prompt" in refused("--prompt", "  ")
     assert "`chat` reads model.safetensors, which `train` makes" in refused("--prompt", "x", "--name", "other")
     assert not (trained / "runs/other").exists()
 

@@ -65,26 +65,69 @@ def test_flags_win_over_yaml_and_yaml_over_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("train.bta=0.2", "train.bta: no such setting; did you mean `beta`?"),
-        ("train.beta", "`train.beta` must look like train.beta=0.2"),
-        ("train.beta=-1", "train.beta: Input should be greater than 0"),
-        ("name.x=1", "`name` in `name.x=1` is not a group of settings"),
-        ("train.tau=0.3", "`tau` belongs to loss `ipo`"),
+        ("train.bta=0.2", "--set train.bta: unknown key `bta`; did you mean `beta`?\n    train.bta=0.2\n          ^"),
+        ("train.beta", "--set: `train.beta` must look like train.beta=0.2"),
+        ("train.beta=-1", "--set train.beta: `beta`: must be above 0, found the number `-1`"),
+        ("train.beta=abc", "--set train.beta: `beta`: expected a number, found the text `abc`"),
+        ('train.beta="0.2"', "--set train.beta: `beta`: expected a number, found the text `0.2`; take the quotes away"),
+        ("train.beta=", "--set train.beta: `beta`: expected a number, found nothing"),
+        ("train.beta=[1", "--set train.beta: this `[` is not closed, or a comma is missing after an item"),
+        ("train.epochs=true", "--set train.epochs: `epochs`: expected a whole number, found `true`"),
+        ("seed=true", "--set seed: `seed`: expected a whole number, found `true`"),
+        ("seed=1.0", "--set seed: `seed`: expected a whole number, found the number `1.0`\n    seed=1.0\n         ^"),
+        ("beta=1", "--set beta: unknown key `beta` here; it belongs under `train`"),
+        ("trane.beta=1", "--set trane.beta: unknown key `trane`; did you mean `train`?"),
+        ("name=A b", "--set name: `name`: expected lower-case letters, digits and single hyphens, a letter first"),
+        ("name.x=1", "--set name.x: `name` is not a group of settings"),
+        ("train.tau=0.3", "--set train.tau: `tau` belongs to loss `ipo`"),
+        ("judges.rules={kind: rulez}", "--set judges.rules: `kind`: expected one of `rules`, `llm`, `recorded`"),
+        ("seed=*a", "--set seed: aliases are not used here"),
     ],
 )
-def test_a_wrong_setting_flag_says_what_is_wrong(tmp_path: Path, setting: str, message: str) -> None:
+def test_a_wrong_setting_flag_is_refused_as_the_file_would_be(tmp_path: Path, setting: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_run(write_run(tmp_path, "nowhere"), {}, [setting])
-    assert message in str(caught.value)
+    assert str(caught.value).startswith(message)
+
+
+def test_every_wrong_flag_is_named_at_once(tmp_path: Path) -> None:
+    run_file = write_run(tmp_path, "nowhere")
+    with pytest.raises(ConfigError) as caught:
+        load_run(run_file, {"name": "A", "seed": -1}, ["train.beta=abc", "generate={samples: 70, smpling: 1}"])
+    assert [problem.file for problem in caught.value.problems] == [
+        "--name",
+        "--seed",
+        "--set train.beta",
+        "--set generate",
+        "--set generate",
+    ]
+    with pytest.raises(ConfigError, match=r"^--judge: `judge` is `rulez`, but the file defines only: reader, rules"):
+        load_run(run_file, {"judge": "rulez"})
+    with pytest.raises(ConfigError, match=r"^--set train\.loss, --set train\.beta: `beta` belongs to loss "):
+        load_run(run_file, {}, ["train.loss=ipo", "train.beta=0.2"])
+
+
+def test_flags_build_on_one_another_and_on_the_file(tmp_path: Path) -> None:
+    run_file = write_run(tmp_path, "nowhere")
+    given = ["train={loss: ipo}", "train.tau=2e-1", "train.lora.r=2", "judges.strict={kind: rules,\nconfidence: 9}"]
+    found = load_run(run_file, {"judge": "strict"}, given)
+    assert (found.train.loss, found.train.tau, found.train.lora.r, found.judge) == ("ipo", 0.2, 2, "strict")
+    assert sorted(found.judges) == ["reader", "rules", "strict"]
+    assert "beta" not in found.train.model_fields_set
+    run_file.write_text(run_file.read_text().replace("seed: 3", "seed: x"))
+    with pytest.raises(ConfigError, match=r"run\.yaml:5:7: `seed`: expected a whole number"):
+        load_run(run_file, {"seed": 4})
 
 
 def test_a_setting_of_a_judge_that_is_not_there_says_which_are(tmp_path: Path) -> None:
     run_file = write_run(tmp_path, "nowhere")
     with pytest.raises(ConfigError) as caught:
         load_run(run_file, {}, ["judges.rule.confidence=2"])
-    known = ", ".join(sorted(load_run(run_file, {}).judges))
-    said = f"judges.rule: the run file has no such entry (it has: {known}), and in a new one the key `kind` is missing"
-    assert said in str(caught.value)
+    kinds = "one of `rules`, `llm`, `recorded`, `reward-model`"
+    assert str(caught.value).startswith(
+        f"--set judges.rule.confidence: the key `kind` is missing in `rule`: {kinds}; the run file has no entry "
+        "`rule`, only `reader`, `rules`"
+    )
     with pytest.raises(ConfigError, match=r"judges\.rules: the key `kind` is missing"):
         load_run(run_file, {}, ["judges.rules={confidence: 2}"])
 

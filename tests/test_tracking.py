@@ -177,7 +177,7 @@ def test_a_tracker_that_is_not_installed_names_the_extra_before_anything_is_trai
         [sys.executable, "-c", code], cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
     assert result.returncode == 2
-    assert "--track:1:1: `wandb` is not installed" in result.stderr
+    assert "--track: `wandb` is not installed" in result.stderr
     assert "pip install 'preceptor[track]'" in result.stderr
     assert not (folder / "runs/tiny/50-policy/model.safetensors").exists()
 
