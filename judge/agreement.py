@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -173,6 +173,14 @@ def detectable_agreement(found: Rate) -> float:
     return min(1.0, 0.5 + (Z_95 + Z_POWER) * 0.5 / math.sqrt(found.clusters))
 
 
+def would_show(found: Rate, what: Literal["agreement", "share"]) -> str:
+    """What these prompts could have told from one half, as the end of a sentence."""
+    least = detectable_agreement(found)
+    if round(100 * least) >= 100:
+        return f"with so few, no {what} would be sure to show"
+    return f"with so many, only {'an' if what == 'agreement' else 'a'} {what} of {100 * least:.0f} % or more would show"
+
+
 def verdict_on(agreement: Agreement, first: str = "The first judge", second: str = "the second judge") -> str:
     """The figures in plain words: better than, at, or below chance; and who answers by position."""
     found = agreement.agreement
@@ -180,15 +188,15 @@ def verdict_on(agreement: Agreement, first: str = "The first judge", second: str
         return f"{first} and {second} are one judge here, the principle's source, so nothing is compared."
     if found.value is None or found.low is None or found.high is None:
         return f"{first} and {second} have no pair that both decide."
-    share = f"{found.value:.0%} of {found.n} pairs [{found.low:.0%}, {found.high:.0%}]"
+    ends = f"[{100 * found.low:.0f}, {100 * found.high:.0f}]"
+    share = f"{100 * found.value:.0f} % of {found.n} {'pair' if found.n == 1 else 'pairs'} {ends}"
     if found.low > 0.5:
         sentence = f"{first} and {second} agree better than chance: on {share}."
     elif found.high < 0.5:
         sentence = f"{first} and {second} are opposed: they agree on only {share}, less than chance."
     else:
         sentence = (
-            f"{first} and {second} cannot be told from chance: they agree on {share}; "
-            f"with so many, only an agreement of {detectable_agreement(found):.0%} or more would show."
+            f"{first} and {second} cannot be told from chance: they agree on {share}; {would_show(found, 'agreement')}."
         )
     notes = [_on_position(name, facts) for name, facts in ((first, agreement.first), (second, agreement.second))]
     return " ".join([sentence, *filter(None, notes)])

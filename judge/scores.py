@@ -107,14 +107,16 @@ def log_losses(logits_N: Floats, gold_N: Floats) -> Floats:
 def kappa(first: ArrayLike, second: ArrayLike, clusters: Clusters = None) -> Score:
     """Cohen's kappa of two sets of verdicts, each p of `a` being better; a pair that one leaves at 1/2 does not count.
 
-    Unlike the other scores it is about the names: chance is each one's own rate of `a`.
+    Unlike the other scores it is about the names: chance is each one's own rate of `a`. Of one prompt there is no
+    interval.
     """
     one_N, two_N = as_floats(first), as_floats(second)
     keep_N = (one_N != 0.5) & (two_N != 0.5)
     one, two = one_N[keep_N] > 0.5, two_N[keep_N] > 0.5
     names = None if clusters is None else [str(c) for c, keep in zip(clusters, keep_N, strict=True) if keep]
     cells = np.stack([one & two, one & ~two, ~one & two, ~one & ~two], axis=1).astype(np.float64)
-    return percentile_score(cells, names, _kappas)
+    found = percentile_score(cells, names, _kappas)
+    return found if found.clusters > 1 else found.model_copy(update={"low": None, "high": None})
 
 
 def _kappas(tables_D_4: Floats) -> Floats:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judge.agreement import detectable_agreement
+from judge.agreement import would_show
 from judge.resampling import Score
 from reports.conflicts import Conflict, ConflictMap, Contest
 from reports.decided import Decided
 from reports.dial import Dial, DialPoint
-from reports.text import number, percent, plural, score_text
+from reports.text import number, plural, score_text
 
 
 class Winner(NamedTuple):
@@ -73,10 +73,7 @@ def winner_sentence(row: Conflict) -> str:
         return f"None of the {plural(contest.disagree.hits, 'dispute')} is decided."
     if wins.low > 0.5 or wins.high < 0.5:
         return f"{found.name} wins {score_text(found.share)}{undecided}."
-    return (
-        f"Neither is seen to win more often: {row.first} {score_text(wins)}{undecided}; with so many, only a share of "
-        f"{percent(detectable_agreement(wins))} % or more would show."
-    )
+    return f"Neither is seen to win more often: {row.first} {score_text(wins)}{undecided}; {would_show(wins, 'share')}."
 
 
 def winner(row: Conflict, contest: Contest) -> Winner:

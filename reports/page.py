@@ -28,6 +28,7 @@ from reports.conflict_words import same_sentence, winner
 from reports.curves import last
 from reports.data import JudgedPair, ReportData
 from reports.matrix_figure import Matrix
+from reports.opinion_words import opinion_sentence
 from reports.principle_section import principle_sections
 from reports.summary import HEADINGS, headline, principle_sentence
 from reports.trace.frontier_figure import frontier_figure
@@ -94,7 +95,7 @@ def render(data: ReportData) -> str:
         groups=outcome_groups(data.behaviour),
         pairs=pairs,
         answers=data.answers[:ANSWERS_SHOWN],
-        better_than_chance=better_than_chance(data),
+        opinion_sentence=opinion_sentence(opinion, data.provenance.judge) if (opinion := data.second_opinion) else "",
         config=json.dumps(data.config, indent=2, ensure_ascii=False, sort_keys=False),
     )
 
@@ -176,12 +177,6 @@ def shown_pairs(data: ReportData) -> list[JudgedPair]:
         key=lambda judged: (not judged.second_votes, judged.pair.key not in decisive, judged.label.p is None),
     )
     return ranked[:PAIRS_SHOWN]
-
-
-def better_than_chance(data: ReportData) -> int:
-    """Principles on which the second judge's agreement with the first is above one half, interval and all."""
-    rows = data.second_opinion.rows if data.second_opinion else ()
-    return sum(row.agreement.low is not None and row.agreement.low > 0.5 for row in rows)
 
 
 def vote_rows(judged: JudgedPair, constitution: Constitution) -> list[VoteRow]:

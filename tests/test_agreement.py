@@ -16,6 +16,8 @@ from judge.ask import PairVotes
 from judge.interface import Judge
 from judge.kappa import Table, cohens_kappa
 from judge.records import Order
+from judge.resampling import Score
+from judge.scores import kappa
 from tests.judging import a_constitution, a_pair, a_prompt, a_vote, llm_judge
 
 FOLLOWS = Principle(id="follows", text="Follows the instruction.")
@@ -172,6 +174,20 @@ def test_opposed_judges_and_silent_ones() -> None:
     assert "opposed" in verdict_on(compare_judges(pairs, CONSTITUTION, up, down)[0])
     silent = verdict_on(compare_judges(pairs, CONSTITUTION, up, {})[0])
     assert silent == "The first judge and the second judge have no pair that both decide."
+
+
+def test_what_one_pair_says_is_neither_chance_nor_an_interval() -> None:
+    pairs = numbered_pairs(4)
+    one, other = votes_in("ab", pairs[:1], [1.0]), votes_in("ab", pairs[:1], [-1.0])
+    alone = compare_judges(pairs[:1], CONSTITUTION, one, other)[0]
+    assert verdict_on(alone, "one", "two") == (
+        "one and two cannot be told from chance: they agree on 0 % of 1 pair [0, 79]; with so few, no agreement would "
+        "be sure to show."
+    )
+    of_one_prompt = [a_pair("one", f"two {i}", a_prompt("question")) for i in range(4)]
+    found = kappa([1, 1, 0, 0], [1, 0, 0, 0], [pair.prompt.key for pair in of_one_prompt])
+    assert found == Score(value=0.5, low=None, high=None, n=4, clusters=1)
+    assert kappa([1, 1, 0, 0], [1, 0, 0, 0]).low is not None
 
 
 def test_only_pairs_in_scope_count() -> None:

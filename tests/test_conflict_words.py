@@ -56,6 +56,8 @@ def test_where_it_may_be_chance_nobody_is_said_to_win() -> None:
     words = said(found, "first", "second")
     assert "Neither is seen to win more often: first 55 % [34, 75], n = 20; with so many, only a share of 81 %" in words
     assert "wins" not in words.replace("wins more often", "")
+    few = said(a_map([(0.8, 0.4, 0.5), (0.6, 0.1, 0.5)]), "first", "second")
+    assert "first 50 % [5, 95], n = 2; with so few, no share would be sure to show." in few
 
 
 def test_undecided_disputes_order_and_hiding_are_said() -> None:

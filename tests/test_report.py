@@ -237,10 +237,18 @@ def test_a_long_text_is_cut_and_says_so() -> None:
     assert "characters more)" in html
 
 
-def test_a_judge_at_chance_is_called_so_with_the_line_to_change(data: ReportData, page: Page) -> None:
+def with_agreement(data: ReportData, *ends: tuple[float, float]) -> str:
+    """The page's text where the second judge's agreement has these intervals, of 24 pairs each."""
     assert data.second_opinion
-    assert all((row.agreement.low or 0) <= 0.5 for row in data.second_opinion.rows)
-    assert "It judges at chance" in page.text
+    rows = [
+        row.model_copy(update={"agreement": row.agreement.model_copy(update={"low": low, "high": high, "n": 24})})
+        for row, (low, high) in zip(data.second_opinion.rows, ends, strict=True)
+    ]
+    opinion = data.second_opinion.model_copy(update={"rows": tuple(rows)})
+    return re.sub(r"\s+", " ", Page(render(data.model_copy(update={"second_opinion": opinion}))).text)
+
+
+def test_the_second_opinion_comes_with_the_line_to_change(page: Page) -> None:
     start = page.text.index("judge: real")
     advice = yaml.safe_load(page.text[start : page.text.index("readout: direct}", start) + len("readout: direct}")])
     config = RunConfig.model_validate(
@@ -252,16 +260,26 @@ def test_a_judge_at_chance_is_called_so_with_the_line_to_change(data: ReportData
     assert set(config.judges) == {"real", "remote"}
 
 
-def test_a_judge_above_chance_is_not_called_at_chance(data: ReportData) -> None:
-    assert data.second_opinion
-    row = data.second_opinion.rows[0]
-    clear = row.model_copy(
-        update={"agreement": row.agreement.model_copy(update={"value": 0.9, "low": 0.7, "high": 0.97, "n": 24})}
-    )
-    opinion = data.second_opinion.model_copy(update={"rows": (clear, *data.second_opinion.rows[1:])})
-    text = Page(render(data.model_copy(update={"second_opinion": opinion}))).text
-    assert "It judges at chance" not in text
-    assert "On 1 of 4 principles it agrees with rules better than chance" in re.sub(r"\s+", " ", text)
+def test_a_few_pairs_do_not_make_a_judge_one_at_chance(data: ReportData) -> None:
+    text = with_agreement(data, (0.2, 0.8), (0.3, 0.7), (0.01, 0.99), (0.0, 0.95))
+    assert (
+        "It agrees with rules better than chance on none of 4 principles; on 4 its agreement cannot be told from "
+        "chance (n = 24 pairs a principle). Rely on its verdicts only where it is better than chance."
+    ) in text
+    assert "at chance" not in text
+    assert "of this size" not in text
+
+
+def test_what_a_second_judge_is_on_each_principle_is_counted(data: ReportData) -> None:
+    text = with_agreement(data, (0.7, 0.97), (0.41, 0.59), (0.1, 0.4), (0.3, 0.7))
+    assert (
+        "It agrees with rules better than chance on 1 of 4 principles; on 1 they agree less than chance would; on 1 it "
+        "judges at chance, with the whole interval between 40 and 60 %; on 1 its agreement cannot be told from chance "
+        "(n = 24 pairs a principle)."
+    ) in text
+    better = with_agreement(data, *[(0.7, 0.97)] * 4)
+    assert "It agrees with rules better than chance on 4 of 4 principles (n = 24 pairs a principle)." in better
+    assert "Rely on" not in better
 
 
 def test_a_run_without_second_opinion_or_metrics_has_a_page_too(data: ReportData) -> None:
