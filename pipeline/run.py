@@ -64,8 +64,8 @@ def run_pipeline(
         if not any(worked.values()):
             run.console.say("Nothing was recomputed: every stage's inputs are what they were.")
         if unused := differences(run.config.model_dump(mode="json"), resolved(run).config):
-            names = enumerated(list(unused))
-            run.console.say(f"At least in part made with other values of {names}: {run.folder.config} says which.")
+            which = enumerated(list(unused))
+            run.console.say(f"At least in part made with other values of {which}: {run.folder.config} says which.")
         if names is None:
             for line in next_lines(run, path):
                 run.console.say(line)

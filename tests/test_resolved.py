@@ -57,6 +57,13 @@ def test_flags_of_a_command_that_recomputes_nothing_are_no_settings_of_the_run(
     assert (before["config"]["seed"], before["differing"]) == (3, {})
 
 
+def test_a_whole_run_says_where_its_report_is_then_too(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    go(copied, None, ("generate.prompts_per_batch=2",))
+    said = capsys.readouterr().out
+    assert "At least in part made with other values of generate.prompts_per_batch: " in said
+    assert f"report: {copied}/runs/tiny/90-report.html" in said
+
+
 def test_settings_that_no_stage_has_used_are_as_they_are_said(tiny_model: ModelRef, tmp_path: Path) -> None:
     write_run(tmp_path, tiny_model.path)
     go(tmp_path, ("generate",), ("train.beta=0.9",))
