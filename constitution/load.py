@@ -17,7 +17,7 @@ from constitution.explain import explain
 from constitution.extend import Written, overlay, principle_order, written
 from constitution.files import RecordT, read_text
 from constitution.model import Constitution, ConstitutionFile
-from constitution.nodes import Mapping, Scalar, Sequence, Tree, plain
+from constitution.nodes import Mapping, Scalar, Sequence, Tree, Unusable, plain
 from constitution.places import locate
 from constitution.record import Record
 from constitution.strict_yaml import MAX_BYTES, parse_yaml
@@ -48,7 +48,10 @@ def read_constitution(path: Path) -> Written:
 def _read(path: Path, text: str, below: tuple[str, ...]) -> Written:
     """`below`: the real paths of the files that extend this one."""
     tree = parse_yaml(text, str(path))
-    parent = _parent(tree, path, (*below, os.path.realpath(path))) if tree.root else None
+    try:
+        parent = _parent(tree, path, (*below, os.path.realpath(path))) if tree.root else None
+    except ConfigError as error:
+        raise _with_own_faults(tree, error) from error
     merged = overlay(tree, parent) if parent else tree
     file = validate_tree(merged, ConstitutionFile)
     assert tree.root is not None
@@ -78,17 +81,39 @@ def _parent(tree: Tree, path: Path, below: tuple[str, ...]) -> Written | None:
     return _read(parent, text, below)
 
 
+def _with_own_faults(tree: Tree, error: ConfigError) -> ConfigError:
+    """The faults of what `tree` extends, or of its `extends`, and all others that can be seen in it alone."""
+    assert tree.root is not None
+    _expect_less(tree.root)
+    elsewhere = [problem for problem in error.problems if problem.file != tree.file]
+    own = [problem for problem in error.problems if problem.file == tree.file]
+    found = _checked(tree._replace(problems=[*tree.problems, *own]), ConstitutionFile)
+    return ConfigError([*(found if isinstance(found, list) else []), *elsewhere])
+
+
 def _expect_less(root: Mapping) -> None:
-    """What is missing here may stand in the file that could not be named, so that nothing is said of it."""
+    """What is missing here may stand in the file that could not be read, so that nothing is said of it."""
     root.incomplete = True
     principles = root.entries.get("principles")
-    for item in principles.node.items if principles and isinstance(principles.node, Sequence) else []:
+    if principles is None or not isinstance(principles.node, Sequence):
+        return
+    for item in principles.node.items:
         if isinstance(item, Mapping):
             item.incomplete = True
+    if not principles.node.items:
+        root.entries["principles"] = principles._replace(node=Unusable(principles.node.at))
 
 
 def validate_tree(tree: Tree, model: type[RecordT]) -> RecordT:
     """The record that a tree says. Raises ConfigError with the tree's problems and the model's, in the file's order."""
+    found = _checked(tree, model)
+    if isinstance(found, list):
+        raise ConfigError(found)
+    return found
+
+
+def _checked(tree: Tree, model: type[RecordT]) -> RecordT | list[Problem]:
+    """The record that a tree says, or the tree's problems and the model's, in the file's order."""
     problems = list(tree.problems)
     if tree.root is not None:
         try:
@@ -98,7 +123,7 @@ def validate_tree(tree: Tree, model: type[RecordT]) -> RecordT:
         else:
             if not problems:
                 return record
-    raise ConfigError(_in_order(problems))
+    return _in_order(problems)
 
 
 def problem_at(path: Path, model: type[Record], keys: tuple[str, ...], message: str) -> Problem:

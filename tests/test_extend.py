@@ -111,6 +111,51 @@ def test_one_mistake(bad: Bad, tmp_path: Path) -> None:
     assert found == list(bad.messages)
 
 
+FAULTY = (
+    "name: child\nextends: {extends}\nname: again\ntxet: x\nremove: [gone]\nprinciples: [{{id: kind, weight: -1}}]\n"
+)
+OWN = (
+    "child.yaml:3:1: the key `name` is already on line 1",
+    "child.yaml:4:1: unknown key `txet`; allowed here: ",
+    "child.yaml:6:33: `weight`: must be at least 0, found the number `-1`",
+)
+
+
+@pytest.mark.parametrize(
+    ("extends", "place", "message"),
+    [
+        ("none.yaml", 0, "child.yaml:2:10: `extends`: "),
+        ("child.yaml", 0, "child.yaml:2:10: `extends` goes round in a circle"),
+        ("broken.yaml", 3, "broken.yaml:3:1: unknown key `principels`"),
+    ],
+)
+def test_a_broken_extends_hides_no_other_fault(extends: str, place: int, message: str, tmp_path: Path) -> None:
+    broken = "name: broken\nprinciples: [{id: kind, text: Be kind.}]\nprincipels: []\n"
+    path = files(tmp_path, broken=broken, whole=BASE + "extends: broken.yaml\n", child=FAULTY.format(extends=extends))
+    with pytest.raises(ConfigError) as caught:
+        load_constitution(path)
+    expected = [*OWN]
+    expected.insert(place, message)
+    found = [f"{os.path.basename(p.file)}:{p.line}:{p.column}: {p.message}" for p in caught.value.problems]
+    assert len(found) == len(expected)
+    assert all(one.startswith(start) for one, start in zip(found, expected, strict=True)), found
+    with pytest.raises(ConfigError, match=r"broken\.yaml:3:1: unknown key `principels`"):
+        load_constitution(tmp_path / "whole.yaml")
+
+
+def test_nothing_is_said_to_be_missing_that_the_extended_file_may_have(tmp_path: Path) -> None:
+    for own in (
+        "",
+        "principles: []\n",
+        "principles: [{id: kind, weight: 0}]\n",
+        "aggregation: {rule: priority, priority: [kind]}\n",
+    ):
+        path = files(tmp_path, child=f"name: child\nextends: none.yaml\n{own}")
+        with pytest.raises(ConfigError) as caught:
+            load_constitution(path)
+        assert [p.line for p in caught.value.problems] == [2], own
+
+
 @pytest.mark.parametrize(
     ("extends", "message"),
     [
