@@ -85,7 +85,9 @@ def diff(
     runs: RunsFolder = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """Compare two constitutions: what changed, and what that does to a run's votes and labels. Asks no judge."""
+    """Compare two constitutions: what changed. With --run: what that does to the run's votes and labels, and what it is
+    predicted to do to its behaviour, once `preceptor trace RUN.yaml` has followed the training. The prediction is for
+    the pairs trained on and has intervals; where votes are missing it is for two suppositions. Asks no judge."""
     from constitution.diff import diff as difference
     from constitution.diff import diff_lines
     from constitution.load import load_constitution
@@ -109,7 +111,7 @@ def diff(
 def _next(run_file: Path | None, name: str | None, runs: Path) -> str:
     """What to do with it: a run is done again in its own folder, so that who wants to compare keeps a copy."""
     if run_file is None:
-        return "what that does to a run's votes and labels: the same with --run RUN.yaml"
+        return "what that does to a run's votes, labels and behaviour: the same with --run RUN.yaml"
     from pipeline.load import load_run
     from pipeline.opened import folder_of
 

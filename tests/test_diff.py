@@ -11,6 +11,8 @@ import pytest
 from constitution.diff import diff, diff_lines, matched
 from constitution.load import load_constitution
 from constitution.model import Constitution, Principle
+from pipeline.constitution_effects import EFFECTS
+from tests.doc_blocks import ROOT
 from tests.runs import CONSTITUTION, preceptor, write_run
 
 REFORMATTED = """\
@@ -101,3 +103,15 @@ def test_a_new_id_is_the_old_principle_only_where_there_is_no_doubt() -> None:
     assert matched(old, twice) == {}
     # `a` is still there, so that `x` can only be `b`.
     assert matched(old, constitution(principle("a", "New."), principle("x", "Same.")))["x"].id == "b"
+
+
+def test_the_page_and_the_help_speak_of_the_behaviour() -> None:
+    """What is printed is explained: when there is a prediction, its interval, how far to trust it."""
+    page = (ROOT / "docs" / "constitution.md").read_text(encoding="utf-8")
+    section = page[page.index("## What a change does") : page.index("## Aggregation")]
+    for part in EFFECTS:
+        assert f"- **{part}**" in section
+    for word in ("fidelity", "LDS", "interval", "the selection is not redone", "preceptor trace RUN.yaml"):
+        assert word in section
+    shown = preceptor("constitution", "diff", "--help", cwd=ROOT).stdout
+    assert "preceptor trace RUN.yaml" in " ".join(shown.split())
