@@ -33,7 +33,7 @@ def most_moved(table: BehaviourTable) -> tuple[str | None, str]:
     moved = [row for row in table.principles if row.outcome in ("intended", "against") and row.win_rate]
     if moved:
         row = max(moved, key=lambda one: abs(one.win_rate.estimate - 0.5) if one.win_rate else 0.0)
-        return row.id, f"{row.id} ({row.verdict}): {principle_sentence(row, table.level)}"
+        return row.id, f"{row.id} ({row.verdict}): {principle_sentence(row)}"
     features = [row for row in table.features if row.outcome in ("rose", "fell")]
     if features:
         feature = min(features, key=lambda one: one.p if one.p is not None else 1.0)

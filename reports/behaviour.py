@@ -2,7 +2,8 @@
 
 A principle's row is the win rate of the trained model against the original: the mean over prompts of the mean over
 samples of p(after_i is better than before_i). A feature's row is the paired difference of its means. The prompt is the
-unit of every interval (reports/statistics.py). P = prompts.
+unit of every interval (reports/statistics.py). A row moved where its whole interval lies on one side of no change and
+its p-value agrees after Holm's adjustment for all rows of its kind. P = prompts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from constitution.record import Record
 from generate.records import Prompt, Response
 from reports.features import FEATURES, Feature
 from reports.settings import BehaviourSettings
-from reports.statistics import Interval, Values, holm, is_constant, p_value, paired_bootstrap, smallest_detectable
+from reports.statistics import Interval, Values, holm, p_value, paired_bootstrap, smallest_detectable
 
 EVEN = 0.5
 Answers: TypeAlias = Mapping[str, Sequence[Response]]
@@ -116,12 +117,16 @@ def behaviour_table(
     features = [_feature_row(feature, keys, before, after, settings, seed) for feature in FEATURES]
     adjusted = holm({row.id: row.p for row in rows})
     adjusted_features = holm({row.id: row.p for row in features})
+    found = [_judged(row.win_rate, row.detectable, adjusted[row.id], PRINCIPLES, "share") for row in rows]
+    changed = [
+        _judged(row.difference, row.detectable, adjusted_features[row.id], CHANGES, row.kind) for row in features
+    ]
     return BehaviourTable(
         prompts=len(keys),
         samples=settings.samples,
         level=settings.level,
-        principles=tuple(row.model_copy(update={"p_holm": adjusted[row.id]}) for row in rows),
-        features=tuple(row.model_copy(update={"p_holm": adjusted_features[row.id]}) for row in features),
+        principles=tuple(row.model_copy(update=one._asdict()) for row, one in zip(rows, found, strict=True)),
+        features=tuple(row.model_copy(update=one._asdict()) for row, one in zip(features, changed, strict=True)),
     )
 
 
@@ -161,7 +166,7 @@ def _principle_row(
     seed: int,
 ) -> PrincipleRow:
     compared = _compare(keys, before, after, preferences)
-    effect = _effect(compared.means_P, EVEN, ("intended", "against"), "share", settings, seed_from(seed, principle))
+    effect = _effect(compared.means_P, EVEN, settings, seed_from(seed, principle))
     return PrincipleRow(
         id=principle,
         win_rate=effect.interval,
@@ -171,8 +176,8 @@ def _principle_row(
         detectable=effect.detectable,
         p=effect.p,
         p_holm=None,
-        outcome=effect.outcome,
-        verdict=effect.verdict,
+        outcome="unmeasured",
+        verdict="",
     )
 
 
@@ -181,8 +186,7 @@ def _feature_row(
 ) -> FeatureRow:
     before_P = np.array([np.mean([feature.measure(answer) for answer in before[key]]) for key in keys])
     after_P = np.array([np.mean([feature.measure(answer) for answer in after[key]]) for key in keys])
-    names: tuple[Outcome, Outcome] = ("rose", "fell")
-    effect = _effect(after_P - before_P, 0.0, names, feature.kind, settings, seed_from(seed, feature.id))
+    effect = _effect(after_P - before_P, 0.0, settings, seed_from(seed, feature.id))
     assert effect.interval is not None, "behaviour is measured on at least one prompt"
     return FeatureRow(
         id=feature.id,
@@ -194,8 +198,8 @@ def _feature_row(
         detectable=effect.detectable,
         p=effect.p,
         p_holm=None,
-        outcome=effect.outcome,
-        verdict=effect.verdict,
+        outcome="unmeasured",
+        verdict="",
     )
 
 
@@ -203,38 +207,64 @@ class _Effect(NamedTuple):
     interval: Interval | None
     detectable: float | None
     p: float | None
+
+
+def _effect(values_P: Values, null: float, settings: BehaviourSettings, seed: int) -> _Effect:
+    """What the prompts' values say against `null`; the verdict needs all rows."""
+    if not values_P.size:
+        return _Effect(None, None, None)
+    values_P = np.sort(values_P)  # so that not even rounding depends on the order of the prompts
+    interval = paired_bootstrap(values_P, settings.resamples, settings.level, seed)
+    return _Effect(interval, smallest_detectable(values_P, settings.level), p_value(values_P, null))
+
+
+class _Family(NamedTuple):
+    """What is adjusted together: its rows' value without a change, and the outcomes above and below it."""
+
+    null: float
+    above: Outcome
+    below: Outcome
+    rows: str
+
+
+PRINCIPLES = _Family(EVEN, "intended", "against", "principles")
+CHANGES = _Family(0.0, "rose", "fell", "features")
+
+
+class _Judged(NamedTuple):
+    """The last fields of a row."""
+
+    p_holm: float | None
     outcome: Outcome
     verdict: str
 
 
-def _effect(
-    values_P: Values,
-    null: float,
-    names: tuple[Outcome, Outcome],
+def _judged(
+    interval: Interval | None,
+    detectable: float | None,
+    p_holm: float | None,
+    family: _Family,
     kind: Literal["share", "number"],
-    settings: BehaviourSettings,
-    seed: int,
-) -> _Effect:
-    """What the prompts' values say against `null`; `names` are the outcomes above and below it."""
-    if not values_P.size:
-        return _Effect(None, None, None, "unmeasured", _verdict("unmeasured", None, kind))
-    values_P = np.sort(values_P)  # so that not even rounding depends on the order of the prompts
-    interval = paired_bootstrap(values_P, settings.resamples, settings.level, seed)
-    detectable = smallest_detectable(values_P, settings.level)
-    p = p_value(values_P, null)
-    outcome = _outcome(interval, p if is_constant(values_P) else 0.0, null, names)
-    return _Effect(interval, detectable, p, outcome, _verdict(outcome, detectable, kind))
+) -> _Judged:
+    outcome = _outcome(interval, p_holm, family)
+    verdict = _verdict(outcome, detectable, kind)
+    if outcome == "undetected" and p_holm is not None and interval is not None and interval.excludes(family.null):
+        verdict += f"; {interval_alone(p_holm, family.rows)}"
+    return _Judged(p_holm, outcome, verdict)
 
 
-def _outcome(interval: Interval, exact_p: float | None, null: float, names: tuple[Outcome, Outcome]) -> Outcome:
-    """The side of the null on which the whole interval lies; without width it needs the exact sign test too."""
-    if interval.low is None or interval.high is None or exact_p is None:
+def interval_alone(p_holm: float, rows: str) -> str:
+    """Why what lies outside of one interval is not found: `rows` is what was looked at together."""
+    return f"its interval alone leaves no change out, which over all {rows} may be chance (Holm: p = {p_holm:.2g})"
+
+
+def _outcome(interval: Interval | None, p_holm: float | None, family: _Family) -> Outcome:
+    """The side of the null on which the whole interval lies, where the adjusted p-value agrees."""
+    if interval is None or interval.low is None or p_holm is None:
         return "unmeasured"
-    if exact_p > 1 - interval.level:
+    if p_holm > 1 - interval.level or not interval.excludes(family.null):
         return "undetected"
-    if interval.low > null:
-        return names[0]
-    return names[1] if interval.high < null else "undetected"
+    return family.above if interval.low > family.null else family.below
 
 
 def _verdict(outcome: Outcome, detectable: float | None, kind: Literal["share", "number"]) -> str:

@@ -213,9 +213,9 @@ def vote_words(vote: Vote) -> str:
     return f"{words}, {first} shown first"
 
 
-def unbroken_sentence(row: PrincipleRow, level: float) -> str:
+def unbroken_sentence(row: PrincipleRow) -> str:
     """`principle_sentence` without torn figures."""
-    return unbroken(principle_sentence(row, level))
+    return unbroken(principle_sentence(row))
 
 
 def unbroken(sentence: str) -> str:

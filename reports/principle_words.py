@@ -103,6 +103,6 @@ def _thinned(rows: list[HeldOut]) -> list[HeldOut]:
 
 def _behaviour(trace: PrincipleTrace) -> list[str]:
     row = trace.behaviour
-    if row is None or trace.level is None:
+    if row is None:
         return ["Behaviour", "  not measured yet: `preceptor behaviour` compares the models on held-out prompts"]
-    return ["Behaviour on held-out prompts", f"  {HEADINGS[row.outcome]}: {principle_sentence(row, trace.level)}"]
+    return ["Behaviour on held-out prompts", f"  {HEADINGS[row.outcome]}: {principle_sentence(row)}"]

@@ -45,7 +45,11 @@ class Interval(Record):
     @property
     def excludes_zero(self) -> bool:
         """Whether 0 lies outside of it; not without an interval."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return self.excludes(0.0)
+
+    def excludes(self, value: float) -> bool:
+        """Whether `value` lies outside of it; not without an interval."""
+        return self.low is not None and self.high is not None and (self.low > value or self.high < value)
 
 
 def paired_bootstrap(difference_by_prompt_P: Values, resamples: int, level: float, seed: int) -> Interval:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.behaviour import BehaviourTable, FeatureRow, PrincipleRow
+from reports.behaviour import EVEN, BehaviourTable, FeatureRow, PrincipleRow, interval_alone
 from reports.data import ReportData
 from reports.text import interval_text, number, percent, plural, visible
 
@@ -27,21 +27,21 @@ def headline(table: BehaviourTable) -> str:
     return f"{', '.join(words)}{'; ' if tail else ''}{', '.join(tail)}."
 
 
-def principle_sentence(row: PrincipleRow, level: float) -> str:
+def principle_sentence(row: PrincipleRow) -> str:
     """What is known of one principle, without name or outcome: win rate, interval, n, and what casts doubt on it."""
     if row.win_rate is None:
         return f"{plural(row.failed, 'comparison')} failed, none is left."
     rate = interval_text(row.win_rate, share=True)
     sentence = f"the trained model wins {rate} {'prompt' if row.win_rate.n == 1 else 'prompts'}."
-    return " ".join([sentence, *_doubts(row, level)])
+    return " ".join([sentence, *_doubts(row)])
 
 
-def _doubts(row: PrincipleRow, level: float) -> list[str]:
+def _doubts(row: PrincipleRow) -> list[str]:
     doubts = []
     if row.outcome == "undetected" and row.detectable is not None:
         doubts.append(f"An effect of at least {percent(row.detectable, 1)} points would have been detected.")
-    if row.outcome in ("intended", "against") and row.p_holm is not None and row.p_holm > 1 - level:
-        doubts.append(f"Over all principles together this may be chance (Holm-adjusted p = {row.p_holm:.2g}).")
+    if row.outcome == "undetected" and row.p_holm is not None and row.win_rate and row.win_rate.excludes(EVEN):
+        doubts.append(f"I{interval_alone(row.p_holm, 'principles')[1:]}.")
     if row.failed:
         doubts.append(f"{plural(row.failed, 'comparison')} failed and {'is' if row.failed == 1 else 'are'} left out.")
     if row.win_rate is not None and row.win_rate.note:
@@ -62,7 +62,7 @@ def summary_lines(data: ReportData) -> list[str]:
     lines = [headline(table)]
     for outcome in HEADINGS:
         rows = [row for row in table.principles if row.outcome == outcome]
-        lines += [f"  {row.id}: {HEADINGS[outcome]}, {principle_sentence(row, table.level)}" for row in rows]
+        lines += [f"  {row.id}: {HEADINGS[outcome]}, {principle_sentence(row)}" for row in rows]
     changed = [row for row in table.features if row.outcome in ("rose", "fell")]
     lines += [f"  {feature_sentence(row)}" for row in changed]
     if len(changed) < len(table.features):

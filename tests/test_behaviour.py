@@ -11,6 +11,7 @@ from generate.records import Prompt, Response
 from reports.behaviour import BehaviourTable, behaviour_table
 from reports.features import FEATURES
 from reports.settings import BehaviourSettings
+from reports.summary import headline, principle_sentence
 
 SETTINGS = BehaviourSettings(samples=2, resamples=400)
 
@@ -70,6 +71,33 @@ def test_the_verdict_is_where_the_whole_interval_lies(lean: float, outcome: str)
     assert row.win_rate.high is not None
     sides = {"intended": row.win_rate.low > 0.5, "against": row.win_rate.high < 0.5}
     assert sides.get(outcome, row.win_rate.low <= 0.5 <= row.win_rate.high)
+
+
+def one_of(count: int) -> BehaviourTable:
+    """0.65 on eight prompts and 0.4 on two: mean 0.6, s^2 = (8 x 0.05^2 + 2 x 0.2^2) / 9 = 1/90, t = 0.1 / sqrt(1/900)
+    = 3 at 9 degrees of freedom, p = 0.01496. Beside it `count` - 1 principles that no prompt moves."""
+    asked = prompts(10)
+    before, after = by_key(asked, [["a", "b"]] * 10), by_key(asked, [["c", "d"]] * 10)
+    judged = {"lean": {p.key: [0.4 if i in (2, 5) else 0.65] * 2 for i, p in enumerate(asked)}}
+    judged |= {f"still-{i}": {p.key: [0.5, 0.5] for p in asked} for i in range(count - 1)}
+    return behaviour_table(asked, before, after, judged, SETTINGS, seed=0)
+
+
+def test_a_principle_moved_only_where_the_adjusted_p_agrees() -> None:
+    alone, among = one_of(1).principles[0], one_of(5).principles[0]
+    assert alone.win_rate == among.win_rate
+    assert alone.win_rate is not None
+    assert alone.win_rate.excludes(0.5)
+    assert alone.p == pytest.approx(0.014956, abs=1e-6)
+    assert [one_of(count).principles[0].outcome for count in (2, 3, 4, 5)] == ["intended"] * 2 + ["undetected"] * 2
+    assert (alone.outcome, alone.p_holm, alone.verdict) == ("intended", alone.p, "moved as intended")
+    assert (among.outcome, among.p_holm) == ("undetected", pytest.approx(5 * alone.p))
+    assert among.verdict.startswith("no detectable effect; an effect of at least ")
+    why = "its interval alone leaves no change out, which over all principles may be chance (Holm: p = 0.075)"
+    assert among.verdict.endswith(f"would have been detected; {why}")
+    assert headline(one_of(5)).startswith("None of 5 principles moved as intended, none moved against; for 5 no effect")
+    assert why[1:] in principle_sentence(among)
+    assert "may be chance" not in principle_sentence(alone)
 
 
 def test_what_was_not_found_says_what_would_have_been() -> None:
