@@ -34,6 +34,8 @@ class PairCounts(Record):
     """Pairs made."""
     imported: int = 0
     """Answers that were imported: not sampled, and how they ended is not known."""
+    tokens: int = 0
+    """Tokens generated for the answers; 0 where that is not known."""
 
 
 def distinct(responses: Sequence[Response]) -> list[Response]:
@@ -69,4 +71,5 @@ def count_pairs(sets: Sequence[SampleSet], pairs: Sequence[Pair]) -> PairCounts:
         finished=sum(response.finish == "stop" for response in responses),
         prompts_without_pair=len(sets) - len({pair.prompt.key for pair in pairs}),
         pairs=len(pairs),
+        tokens=sum(response.tokens for response in responses),
     )

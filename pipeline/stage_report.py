@@ -20,6 +20,7 @@ from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.folder import WORKING_STAGES
 from pipeline.judged import read_behaviour
+from pipeline.report_costs import stage_costs
 from pipeline.report_pairs import Kept, deciding_pairs, read_pairs, shown_pairs
 from pipeline.resolved import Resolved, resolved, used_now
 from pipeline.stage import Stage
@@ -62,12 +63,12 @@ def report_data(run: Run) -> ReportData:
     comparison = _read_comparison(run)
     read = read_pairs(run, generation.pairs, set(comparison.pairs) if comparison else ())
     pairs, labels = [kept.pair for kept in read.drawn], [kept.label for kept in read.drawn]
-    deciding, made_with = deciding_pairs(run, read.drawn), _shown(run)
+    deciding, made_with, answered = deciding_pairs(run, read.drawn), _shown(run), read_comparisons(run)
     return ReportData(
         name=run.config.name,
         config=made_with.model_dump(mode="json"),
         constitution=run.constitution,
-        provenance=_provenance(run, made_with),
+        provenance=_provenance(run, made_with, stage_costs(run, generation, comparison, answered)),
         generation=generation,
         labels=read.statistics,
         conflicts=conflict_map(pairs, labels, run.constitution, run.config.generate.pairing == "best_worst"),
@@ -77,7 +78,7 @@ def report_data(run: Run) -> ReportData:
         judge_card=_judge_card(run),
         second_opinion=_second_opinion(comparison),
         pairs=tuple(shown_pairs(run, read, deciding, _second_votes(run, read.seen))),
-        answers=tuple(answers_by_prompt(read_comparisons(run))),
+        answers=tuple(answers_by_prompt(answered)),
         ablation=read_ablation(run),
         trace=_trace(run),
         notes=(*_training_warnings(run), *(line.strip() for line in calibration_lines(run.calibration))),
@@ -102,7 +103,7 @@ def _training_warnings(run: Run) -> list[str]:
     return found
 
 
-def _provenance(run: Run, made_with: Resolved) -> Provenance:
+def _provenance(run: Run, made_with: Resolved, stages: tuple[StageTime, ...]) -> Provenance:
     stamps = [stamp for name in WORKING_STAGES if (stamp := run.folder.stamp(name)) is not None]
     account = read_account(run)
     return Provenance(
@@ -116,7 +117,8 @@ def _provenance(run: Run, made_with: Resolved) -> Provenance:
         tokens_in=account["count"].get("all_tokens_in"),
         tokens_out=account["count"].get("all_tokens_out"),
         versions=made_with.versions,
-        stages=tuple(StageTime(stage=s.stage, seconds=s.seconds, peak_mib=s.peak_mib) for s in stamps),
+        stages=stages,
+        seconds=sum(stage.seconds for stage in stages),
         started=min(stamp.started for stamp in stamps),
         finished=max(stamp.finished for stamp in stamps),
     )

@@ -29,6 +29,13 @@ class StageTime(Record):
     """Wall-clock time."""
     peak_mib: int | None = Field(default=None, ge=0)
     """Peak resident memory of the process up to the stage's end."""
+    counted: int | None = Field(default=None, ge=0)
+    """Answers or votes that the tokens are of, those from the store included; None where it asks a model for none, or
+    has not counted them."""
+    tokens_in: int | None = Field(default=None, ge=0)
+    """Prompt tokens of these, where they are counted."""
+    tokens_out: int | None = Field(default=None, ge=0)
+    """Tokens generated for these."""
 
 
 class Provenance(Record):
@@ -56,6 +63,8 @@ class Provenance(Record):
     """Package -> version."""
     stages: tuple[StageTime, ...]
     """In the order in which they run."""
+    seconds: float | None = Field(default=None, ge=0)
+    """Their times together."""
     started: str
     """When the first stage began, ISO 8601."""
     finished: str

@@ -140,10 +140,11 @@ def _provenance(model: str, judge: Judge, seed: int) -> Provenance:
         seed=seed,
         versions={"preceptor": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.19.0"},
         stages=(
-            StageTime(stage="generate", seconds=141.2, peak_mib=2210),
+            StageTime(stage="generate", seconds=141.2, peak_mib=2210, counted=240, tokens_out=9412),
             StageTime(stage="judge", seconds=3.4, peak_mib=2210),
             StageTime(stage="train", seconds=212.0, peak_mib=3140),
         ),
+        seconds=356.6,
         started="2026-11-23T10:00:00+00:00",
         finished="2026-11-23T10:11:42+00:00",
     )

@@ -85,6 +85,26 @@ def test_every_stage_leaves_its_artefacts(finished: Path) -> None:
     assert len(resolved["model"]["revision"]) >= 32
 
 
+def test_the_report_says_what_every_stage_took(finished: Path) -> None:
+    run = finished / "runs" / "tiny"
+    provenance = json.loads((run / "90-report.json").read_text(encoding="utf-8"))["provenance"]
+    stages = {stage["stage"]: stage for stage in provenance["stages"]}
+    assert list(stages) == [name for name in STAGES if name not in ("trace", "report")]
+    assert provenance["seconds"] == pytest.approx(sum(stage["seconds"] for stage in stages.values()))
+    with sqlite3.connect(f"file:{run}/20-samples.sqlite?mode=ro", uri=True) as db:
+        sets = [json.loads(body)["responses"] for (body,) in db.execute("SELECT body FROM records")]
+    sampled = [answer["tokens"] for answers in sets for answer in answers]
+    made, measured = stages["generate"], stages["behaviour"]
+    assert (made["counted"], measured["counted"]) == (12 * 3, 5 * 2 * 2)
+    assert made["tokens_out"] + measured["tokens_out"] == sum(sampled)
+    votes = [json.loads(body) for body in votes_in(run / "30-votes.sqlite").values()]
+    model = [vote for vote in votes if vote["tokens_in"]]
+    second = stages["second-opinion"]
+    assert (second["counted"], second["tokens_in"]) == (len(model), sum(vote["tokens_in"] for vote in model))
+    assert (stages["judge"]["tokens_in"], stages["label"]["tokens_in"]) == (0, None)
+    assert stages["judge"]["counted"] == provenance["votes"]
+
+
 def test_a_second_run_recomputes_nothing_and_says_so(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = copied / "runs" / "tiny"
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and not p.name.endswith(("-wal", "-shm"))}
