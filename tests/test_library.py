@@ -36,6 +36,22 @@ def test_the_readme_lists_what_is_there() -> None:
     assert named <= {principle.id for each in found.values() for principle in each.principles}
 
 
+@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_readme_says_of_every_principle_what_is_known(path: Path) -> None:
+    """A section a file, a row a principle, in the file's order, no cell empty."""
+    (section,) = re.findall(rf"^## {re.escape(path.name)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\S.*?) \| (\S.*) \|$", section, re.MULTILINE)
+    assert [i for i, _, _ in rows] == [one.id for one in read_constitution(path).constitution.principles]
+
+
+def test_the_readmes_figures_are_those_of_the_demo() -> None:
+    demo = (EXAMPLES.parent / "docs" / "demo.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^## plain-speech.yaml\n(.*?)(?=^## )", README, re.MULTILINE | re.DOTALL)
+    figures = re.findall(r"[\d.]+ %? ?\[[\d., ]+\]", section)
+    assert len(figures) == 5
+    assert [figure for figure in figures if figure not in demo] == []
+
+
 def test_the_shape_of_the_sixteen() -> None:
     text = (LIBRARY / "cai-shape.yaml").read_text(encoding="utf-8")
     constitution = read_constitution(LIBRARY / "cai-shape.yaml").constitution
