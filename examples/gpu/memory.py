@@ -67,7 +67,7 @@ class Shape(NamedTuple):
         return 2 * numbers * self.layers * ROW_TOKENS / GIB
 
 
-POLICY = Shape("Qwen/Qwen2.5-7B-Instruct", 28, 3584, 18944, 28, 4, 128, 152064)
+POLICY = Shape("mistralai/Mistral-7B-Instruct-v0.3", 32, 4096, 14336, 32, 8, 128, 32768)
 JUDGE = Shape("Qwen/Qwen3-8B", 36, 4096, 12288, 32, 8, 128, 151936)
 
 
