@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -25,7 +26,10 @@ def compare_command(
     csv_file: Annotated[
         OutFile, typer.Option("--csv", metavar="FILE", help="Also write the behaviours as a table.")
     ] = None,
-    html_file: Annotated[OutFile, typer.Option("--html", metavar="FILE", help="Also write it as one page.")] = None,
+    html_file: Annotated[
+        OutFile,
+        typer.Option("--html", metavar="FILE", help="Also write it as one page, its data beside it."),
+    ] = None,
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders of run files.")] = Path(
         "runs"
     ),
@@ -40,10 +44,15 @@ def compare_command(
     from reports.compare.words import comparison_lines
 
     found = compare_runs(read_sides(runs_compared, runs))
+    if html_file is not None:
+        json_file, csv_file = json_file or _beside(html_file, ".json"), csv_file or _beside(html_file, ".csv")
     writers: list[tuple[Path | None, Callable[[RunsCompared], str]]] = [
         (json_file, lambda found: found.model_dump_json(indent=2) + "\n"),
         (csv_file, comparison_csv),
-        (html_file, render_comparison),
+        (
+            html_file,
+            lambda found: render_comparison(found, _seen_from(html_file, json_file), _seen_from(html_file, csv_file)),
+        ),
     ]
     with Console() as console:
         console.say("\n".join(comparison_lines(found)))
@@ -51,3 +60,15 @@ def compare_command(
             if path is not None:
                 write_atomically(path, write(found))
                 console.say(f"written to {path}")
+
+
+def _beside(page: Path, ending: str) -> Path:
+    """The page's twin: `found.html` has `found.json`."""
+    return page.with_name((page.stem if page.suffix == ".html" else page.name) + ending)
+
+
+def _seen_from(page: Path | None, file: Path | None) -> str:
+    """The file as the page refers to it."""
+    assert page is not None
+    assert file is not None
+    return os.path.relpath(file, page.parent)

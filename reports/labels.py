@@ -14,6 +14,7 @@ from constitution.model import Constitution, Principle
 from constitution.record import Record
 from judge.pivotal import PIVOTAL, change_without
 from judge.records import Label, Share, Vote
+from judge.resampling import Score, share_score
 from reports.settings import BehaviourSettings
 from reports.statistics import Interval, paired_bootstrap
 
@@ -39,14 +40,12 @@ class PrincipleStatistics(Record):
     """Pairs on which it has a preference."""
     mean_p: float | None
     """Mean p that the answer sampled first is better; about 0.5, for the two answers come from one model."""
-    decided: float | None
-    """Share of its pairs on which it takes a side at all."""
+    decided: Score
+    """Share of its pairs on which it takes a side at all, with its interval over prompts."""
     strength: float | None
     """Mean of |2p - 1| over its pairs: 0 never prefers, 1 is always certain."""
-    compared: int
-    """Labelled pairs on which both the principle and the label take a side."""
-    agrees: float | None
-    """Share of those on which it is the same side."""
+    agrees: Score
+    """Of the labelled pairs on which both it and the label take a side, those on which it is the same one."""
     pivotal: int
     """Labels that would take the other side, or none, without this principle."""
     position_bias: Interval | None
@@ -72,18 +71,22 @@ class _Heard:
     """What is known of one principle after some labels."""
 
     p: array[float] = field(default_factory=lambda: array("d"))
-    compared: int = 0
-    agreed: int = 0
+    prompts: array[int] = field(default_factory=lambda: array("l"))
+    """Each pair's prompt, as a number."""
+    agreed: array[float] = field(default_factory=lambda: array("d"))
+    """1 or 0 for each label on which both take a side."""
+    agreed_prompts: array[int] = field(default_factory=lambda: array("l"))
     pivotal: int = 0
-    biases: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    biases: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     """By prompt."""
 
-    def add(self, prompt: str, label: Label, share: Share, constitution: Constitution) -> None:
+    def add(self, prompt: int, label: Label, share: Share, constitution: Constitution) -> None:
         """One label that it has a share in."""
         self.p.append(share.p)
+        self.prompts.append(prompt)
         if label.p is not None and side(label.p) and side(share.p):
-            self.compared += 1
-            self.agreed += side(label.p) == side(share.p)
+            self.agreed.append(side(label.p) == side(share.p))
+            self.agreed_prompts.append(prompt)
         self.pivotal += is_pivotal(label, share.principle, constitution)
         if share.position_bias is not None:
             self.biases[prompt].append(share.position_bias)
@@ -102,12 +105,13 @@ def label_statistics(
     them: principle key -> state -> how many (see `count_states`).
     """
     reasons, heard, pairs = Counter[str](), defaultdict[str, _Heard](_Heard), 0
+    prompts: dict[str, int] = {}
     for prompt, label in judged:
         pairs += 1
         if label.reason is not None:
             reasons[label.reason] += 1
         for share in label.shares:
-            heard[share.principle].add(prompt, label, share, constitution)
+            heard[share.principle].add(prompts.setdefault(prompt, len(prompts)), label, share, constitution)
     rows = [
         _principle_row(principle, constitution, states.get(principle.key, {}), heard[principle.id], settings, seed)
         for principle in constitution.principles
@@ -145,10 +149,9 @@ def _principle_row(
         failed=states.get("failed", 0),
         pairs=len(p_N),
         mean_p=float(p_N.mean()) if len(p_N) else None,
-        decided=float(np.mean([side(p) != 0 for p in p_N])) if len(p_N) else None,
+        decided=share_score(np.array([side(p) != 0 for p in p_N], dtype=np.float64), heard.prompts),
         strength=float(np.abs(2 * p_N - 1).mean()) if len(p_N) else None,
-        compared=heard.compared,
-        agrees=heard.agreed / heard.compared if heard.compared else None,
+        agrees=share_score(np.array(heard.agreed), heard.agreed_prompts),
         pivotal=heard.pivotal,
         position_bias=_position_bias(heard.biases, settings, seed_from(seed, "position", principle.id)),
     )
@@ -164,7 +167,7 @@ def is_pivotal(label: Label, principle: str, constitution: Constitution) -> bool
     return label.p is not None and change_without(label, constitution, (principle,)) in PIVOTAL
 
 
-def _position_bias(by_prompt: Mapping[str, list[float]], settings: BehaviourSettings, seed: int) -> Interval | None:
+def _position_bias(by_prompt: Mapping[int, list[float]], settings: BehaviourSettings, seed: int) -> Interval | None:
     if not by_prompt:
         return None
     means_P = np.array([np.mean(biases) for biases in by_prompt.values()])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 """axe-core's tags: WCAG 2.0 to 2.2, levels A and AA, and what axe recommends besides."""
@@ -86,6 +87,23 @@ def cut_off(page: Page) -> list[str]:
               .map(e => (e.getAttribute('aria-label') || e.outerHTML).slice(0, 120)))"""
         )
     )
+
+
+def without_data(page: Page) -> list[str]:
+    """The figures that lack a name, or a caption that says its interval, its n and where its data are."""
+    return [fault for figure in page.locator("figure").all() if (fault := _lacking(figure))]
+
+
+def _lacking(figure: Locator) -> str:
+    name, caption = figure.locator("svg[role=img]").get_attribute("aria-label") or "", figure.locator("figcaption")
+    text = caption.inner_text()
+    lacks = [
+        *(["name"] if len(name) <= 15 else []),
+        *(["interval"] if "interval" not in text or len(text) <= 60 else []),
+        *(["n"] if not re.search(r"\bn (=|counts|is)", text) else []),
+        *(["data"] if not caption.locator("a[href$='.csv'], a[href$='.json']").count() else []),
+    ]
+    return f"{name}: no {', '.join(lacks)}" if lacks else ""
 
 
 def unreached(page: Page) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser
@@ -17,7 +18,7 @@ from judge.records import Label
 from pipeline.run import run_pipeline
 from pipeline.stage_behaviour import Comparison
 from reports.compare.records import RunsCompared
-from tests.browsing import DESK, PHONE, opened, unfold, unreached, violations, wider_than
+from tests.browsing import DESK, PHONE, opened, unfold, unreached, violations, wider_than, without_data
 from tests.runs import command, environment, preceptor, write_run
 from tests.test_run import edit
 
@@ -85,6 +86,21 @@ def test_everybody_can_read_the_page(browser: Browser, runs: Path, tmp_path: Pat
         assert wider_than(page, width) == []
         assert unreached(page) == []
         assert (len(requests), said) == (1, [])
+
+
+def test_a_page_has_its_data_beside_it_or_where_they_were_wanted(browser: Browser, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    files = ["--html", tmp_path / "found.html", "--csv", tmp_path / "other/a b.csv"]
+    go("compare", "run.yaml", "runs/second", *files, cwd=runs)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["found.html", "found.json", "other"]
+    assert len(RunsCompared.model_validate_json((tmp_path / "found.json").read_text()).runs) == 2
+    with opened(browser, tmp_path / "found.html", script=False) as (page, _, _):
+        assert without_data(page) == []
+        links = {link.get_attribute("href") or "" for link in page.locator("a").all()}
+        for link in links:
+            file, _, anchor = link.partition("#")
+            assert (tmp_path / unquote(file)).is_file() if file else page.locator(f"[id='{anchor}']").count(), link
+        assert {"./found.json", "./other/a%20b.csv"} <= links
 
 
 def test_a_feature_is_what_the_answers_on_the_disk_give(runs: Path, tmp_path: Path) -> None:

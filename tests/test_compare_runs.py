@@ -13,7 +13,7 @@ from reports.compare.analyse import compare_runs
 from reports.compare.page import render_comparison
 from reports.compare.records import BehaviourRow, RunsCompared
 from reports.compare.tables import comparison_csv
-from reports.compare.words import comparison_lines
+from reports.compare.words import comparison_lines, label_lines
 from reports.page import POLICY
 from tests.comparing import added, answers, law, side
 from tests.reporting import report_data
@@ -92,7 +92,7 @@ def test_runs_without_a_common_prompt_compare_what_they_can() -> None:
     assert couple.labels is not None
     assert couple.labels.shared == 1
     assert [(s.name, s.values) for s in found.settings] == [("seed", (1, 2)), ("train.beta", (0.1, 0.2))]
-    assert "none is the same" in Page(render_comparison(found)).text
+    assert "none is the same" in Page(render_comparison(found, "a.json", "a.csv")).text
 
 
 def test_what_was_not_measured_alike_is_not_compared_but_by_its_own_check() -> None:
@@ -131,6 +131,9 @@ def test_a_pair_is_its_two_answers_whichever_stands_first() -> None:
     assert labels is not None
     assert (labels.first_pairs, labels.other_pairs, labels.shared) == (5, 4, 4)
     assert (labels.flips.hits, labels.flips.n, labels.only_first, labels.only_other) == (1, 2, 1, 1)
+    assert "1 loses its label, 1 gets one" in label_lines(labels)
+    couple = compare_runs([side("a", None, labels=ours), side("b", None, labels=theirs)])
+    assert "1 pair loses its label, 1 gets one." in Page(render_comparison(couple, "a.json", "a.csv")).text
     # `brief` says 0.9 for the first answer of every pair: turned round in the two pairs that are
     assert [(one.principle, one.flips.hits, one.flips.n) for one in labels.principles] == [
         ("brief", 2, 4),
@@ -141,15 +144,21 @@ def test_a_pair_is_its_two_answers_whichever_stands_first() -> None:
 def test_the_page_is_whole_escapes_and_has_every_figure() -> None:
     nasty = "</code><script>alert(1)</script>\u202e"
     found = compare_runs([side("a", OURS), side("b<i>", THEIRS, law(nasty), labels=[]), side("c", None)])
-    html = render_comparison(found)
+    html = render_comparison(found, "../x/a b.json", "javascript:'\"><i>.csv")
     page = Page(html)
     assert page.open == []
     assert {"http-equiv": "Content-Security-Policy", "content": POLICY} in page.named("meta")
     assert not page.named("script") + page.named("link") + page.named("img") + page.named("i")
     assert "\u202e" not in html
-    assert render_comparison(RunsCompared.model_validate_json(found.model_dump_json())) == html
+    again = RunsCompared.model_validate_json(found.model_dump_json())
+    assert render_comparison(again, "../x/a b.json", "javascript:'\"><i>.csv") == html
     ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    assert {a["href"][1:] for a in page.named("a")} <= ids
+    links = {link["href"] for link in page.named("a")}
+    assert {link[1:] for link in links if link.startswith("#")} <= ids
+    assert {link for link in links if not link.startswith("#")} == {
+        "./../x/a%20b.json",
+        "./javascript%3A%27%22%3E%3Ci%3E.csv",
+    }
     (picture,) = page.named("svg") or [{}]
     assert "n = 4" in picture["aria-label"]
     text = " ".join(page.text.split())

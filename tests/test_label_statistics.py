@@ -7,6 +7,7 @@ import pytest
 from constitution.model import Constitution, Principle
 from generate.records import Pair, Prompt, Response
 from judge.records import Label, Order, Share, Vote, VoteRequest
+from judge.resampling import Z_95
 from reports.labels import count_states, is_pivotal, label_statistics
 from reports.settings import BehaviourSettings
 from tests.reporting import prompted
@@ -75,8 +76,10 @@ def test_a_small_case_counted_by_hand() -> None:
     assert (y.weight, y.valid, y.abstained, y.failed, y.pairs) == (0.25, 1, 1, 1, 3)
     assert x.mean_p == pytest.approx((0.8 + 0.2 + 0.9 + 0.5) / 4)
     assert x.strength == pytest.approx((0.6 + 0.6 + 0.8 + 0.0) / 4)
-    assert (x.decided, x.compared, x.agrees, x.pivotal) == (0.75, 3, 1.0, 2)
-    assert (y.compared, y.agrees, y.pivotal) == (2, 0.5, 0)
+    assert (x.decided.value, x.decided.n, x.decided.clusters) == (0.75, 4, 3), "two pairs are of one prompt"
+    assert (x.agrees.value, x.agrees.n, x.agrees.clusters, x.pivotal) == (1.0, 3, 2, 2)
+    assert (y.agrees.value, y.agrees.n, y.pivotal) == (0.5, 2, 0)
+    assert x.agrees.low == pytest.approx(1 / (1 + Z_95**2 / 2)), "Wilson's, of two prompts that all agree"
     assert x.position_bias is not None
     assert x.position_bias.estimate == pytest.approx(((1.0 + 3.0) / 2 + 5.0 + 4.0) / 3), "prompts, not pairs"
     assert x.position_bias.n == 3
@@ -88,7 +91,7 @@ def test_a_principle_that_never_spoke_has_no_figures() -> None:
     found = label_statistics(LAW, prompted([pair], [label]), {}, SETTINGS, seed=0)
     row = found.principles[0]
     assert row.pairs == 0
-    assert {row.mean_p, row.decided, row.strength, row.agrees, row.position_bias} == {None}
+    assert {row.mean_p, row.decided.value, row.strength, row.agrees.value, row.position_bias} == {None}
 
 
 def test_an_unlabelled_pair_has_no_pivot() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+from urllib.parse import quote
+
 from markupsafe import Markup
 
 from constitution.diff import diff_lines
@@ -13,8 +16,8 @@ from reports.page import drawn, page_environment, page_frame
 OUTCOME_CLASSES = {"higher": "rose", "lower": "fell", "undetected": "undetected", "unmeasured": "undetected"}
 
 
-def render_comparison(found: RunsCompared) -> str:
-    """The whole page. The same comparison gives the same bytes."""
+def render_comparison(found: RunsCompared, json_at: str, csv_at: str) -> str:
+    """The whole page. The same comparison gives the same bytes. Its twins are at these paths, seen from the page."""
     environment = page_environment()
     environment.filters |= {
         "value": words.value_text,
@@ -31,7 +34,20 @@ def render_comparison(found: RunsCompared) -> str:
         pictures=[_picture(differences(couple, place)) for place, couple in enumerate(found.couples)],
         outcome_classes=OUTCOME_CLASSES,
         how=words.how_measured(found),
+        json_at=_link(json_at),
+        csv_at=_link(csv_at),
     )
+
+
+class Link(NamedTuple):
+    """A file as an address, for a name can hold anything, and as text."""
+
+    address: str
+    name: str
+
+
+def _link(path: str) -> Link:
+    return Link(f"./{quote(path)}", path)
 
 
 def _picture(svg: str) -> Markup | None:

@@ -132,12 +132,13 @@ def change_text(row: BehaviourRow, value: float | None) -> str:
 
 def label_lines(found: LabelsCompared) -> list[str]:
     """How many pairs are shared, how many labels flipped, and whose opinions differ."""
-    pairs = f"{found.shared} pairs in both runs, of {found.first_pairs} and {found.other_pairs}"
+    pairs = f"{plural(found.shared, 'pair')} in both runs, of {found.first_pairs} and {found.other_pairs}"
     if not found.shared:
         return [f"{pairs}: the answers were sampled differently, so no label can be compared"]
     lines = [f"{pairs}: {flips_text(found.flips)} of the labels turn to the other answer"]
     if found.only_first or found.only_other:
-        lines.append(f"{found.only_first} lose their label, {found.only_other} get one")
+        lost = plural(found.only_first, "loses its label", "lose their label")
+        lines.append(f"{lost}, {plural(found.only_other, 'gets one', 'get one')}")
     for one in found.principles:
         why = " (reworded)" if one.reworded else ""
         lines.append(f"{one.principle}{why}: {flips_text(one.flips)} of its opinions take the other side")
