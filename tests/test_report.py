@@ -222,11 +222,21 @@ def test_the_same_data_give_the_same_bytes(nasty_data: ReportData, nasty_html: s
 
 def test_a_thousand_pairs_stay_a_small_page() -> None:
     big = report_data(prompts=1000, heldout=60, nasty=NASTY)
-    assert len(big.pairs) == 1000
-    html = render(big)
+    capped = big.model_copy(update={"pairs": big.pairs[:200]})
+    html = render(capped)
     assert len(html.encode()) < 2_000_000
     assert html.count("Votes on this pair:") == PAIRS_SHOWN
-    assert f"{PAIRS_SHOWN} of 1,000 pairs" in html
+    said = re.sub(r"\s+", " ", Page(html).text)
+    assert (
+        f"{PAIRS_SHOWN} of 1,000 judged pairs (90-report.json has 200): first those that both judges saw, then those "
+        "that some principle decides, then other labelled ones. A vote"
+    ) in said
+    few = big.conflicts.model_copy(update={"pairs": 300})
+    drawn = render(capped.model_copy(update={"conflicts": few, "second_opinion": None}))
+    assert (
+        "(90-report.json has 200): first those that some principle decides, then other labelled ones, all of prompts "
+        "drawn by their keys. A vote"
+    ) in re.sub(r"\s+", " ", Page(drawn).text)
     assert f"{ANSWERS_SHOWN} of 60 held-out prompts" in html
 
 
