@@ -34,14 +34,14 @@ def run_file(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> 
     return file
 
 
-def note_verdicts(file: Path, pairs: list[Pair]) -> None:
+def note_verdicts(file: Path, pairs: list[Pair], noise: float = 4) -> None:
     """In each order a logit for `a` of its own; the orders contradict each other in about two pairs of five."""
     generator, lines = np.random.default_rng(6), []
     for pair in pairs:
         for principle in ("short", "few-vowels", "no-repetition"):
             shared = generator.normal(0, 2.5)
             for order in ("ab", "ba"):
-                logit = shared + generator.normal(0, 4)
+                logit = shared + generator.normal(0, noise)
                 lines.append(json.dumps({"pair": pair.key, "principle": principle, "order": order, "logit": logit}))
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

@@ -6,7 +6,6 @@ NOT_EXECUTED names every line that is only parsed, with the reason.
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -18,26 +17,23 @@ from generate.engine import ModelRef
 from judge.records import Label
 from pipeline.cli import app
 from tests.doc_blocks import ROOT, blocks, commands
+from tests.doc_examples import public_data, small_examples
 from tests.doc_synopses import command_lines, filled
 from tests.runs import write_run
+from tests.test_calibrate_command import gold_folder, many_pairs, note_verdicts, own_pairs
 from tests.test_run import edit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 NOT_EXECUTED = {
-    "import llmbar": "needs files of LLMBar; tests/test_audit_llmbar.py executes them",
-    "export RUN.yaml --format datasets --out hub": "needs a hub; tests/test_export_folder.py has one",
-    "import trl OWNER/DATA": "needs a network; only the source differs from the line above it",
-    "calibrate": "needs a judge that judges better than a coin; tests/test_calibrate_command.py",
-    "run examples/gpu/": "needs a GPU; tests/test_gpu_example.py checks the files",
-    "run examples/": "trains the bundled model for minutes; tests/test_schema.py loads the files",
-    "whatif examples/planted/": "needs the policy that the line above trains for minutes; tests/test_whatif_command.py",
-    "ablate examples/planted/": "the same; tests/test_ablation_run.py executes it on a small run",
-    "conflicts examples/xstest/": "needs XSTest's files; tests/test_examples.py executes it",
-    "import xstest": "needs XSTest's files; tests/test_examples.py executes it",
-    "run RUN.yaml --executor ray --set": "starts Ray with eight actors; tests/test_ray.py starts it with two",
-    "run RUN.yaml --accept-judge small": "needs an entry `small` that fails; tests/test_audit_run.py executes it",
+    "export RUN.yaml --format datasets --out hub:OWNER/NAME": "needs a hub; tests/test_export_folder.py has one",
+    "import trl OWNER/DATA --split test --license apache-2.0 --out gold": "needs a network; only the source differs",
+    "run examples/gpu/run.yaml": "needs a GPU, and a judge that passes its audit; the line above it is executed",
+    "run RUN.yaml --executor ray --set executor.actors=8": "starts eight actors; tests/test_ray.py starts Ray with two",
 }
+NEEDS_DATA = ("import llmbar", "import xstest", "run examples/xstest/", "conflicts examples/xstest/")
+"""How lines begin that need public data sets; without `shared/data` beside the repository they are passed over."""
+DATA = ROOT.parent / "shared" / "data"
 ELSEWHERE = {
     "docs/commands.md": "usage lines: of some commands an option more is needed",
     "docs/first-run.md": "tests/test_newcomer.py executes the whole page in its order",
@@ -68,7 +64,7 @@ VALUES = {
 }
 AFTER = {
     "--name": "other", "--judge": "rules", "--response": "answer.jsonl", "check": "law.yaml",
-    "show": "law.yaml", "init": "started.yaml", "--prompts": "train.jsonl",
+    "show": "law.yaml", "init": "started.yaml", "--prompts": "train.jsonl", "--gold": "people",
 }  # fmt: skip
 """What a placeholder stands for after these words, whatever it is called."""
 
@@ -90,7 +86,14 @@ def project(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> P
     (folder / "mine.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     (answer,) = [block.text for block in blocks() if block.page == "docs/trace.md" and block.kind == "json"]
     (folder / "answer.jsonl").write_text(answer + "\n", encoding="utf-8")
-    shutil.copytree(ROOT / "examples", folder / "examples")
+    edit(run_file, "judge: rules\n", "  noted: {kind: recorded, file: noted.jsonl, orders: both}\njudge: rules\n")
+    failing = whole.replace(
+        "judge: rules\n", "  small: {kind: recorded, file: torn.jsonl, orders: both}\njudge: small\n"
+    )
+    (folder / "failing.yaml").write_text(failing.replace("name: tiny", "name: failing"), encoding="utf-8")
+    small_examples(folder, tiny_model.path)
+    if DATA.is_dir():
+        public_data(DATA, folder)
     return folder
 
 
@@ -119,6 +122,10 @@ def filled_in(words: list[str], folder: Path) -> list[str]:
     named = [
         AFTER.get(before, word) if word.isupper() else word for before, word in zip(["", *words], words, strict=False)
     ]
+    if words[0] == "calibrate" and "--gold" not in words:
+        named = ["noted" if word == "rules" else word for word in named]  # the rules have no orders to swap
+    if "--accept-judge" in words:
+        values["RUN.yaml"] = "failing.yaml"
     out = [word if word != "FILE" else f"written{place}.out" for place, word in enumerate(named)]
     if words[0] == "export":
         values |= dict.fromkeys(("WHERE", "FOLDER"), f"exported{len(words)}-{'-'.join(words[2:4]).strip('-')}")
@@ -130,16 +137,29 @@ def test_the_documented_commands_do_what_they_are_for(project: Path, monkeypatch
     execute(["import", "trl", "mine.jsonl", "--out", "gold"])
     execute(["run", "run.yaml"])
     execute(["run", "run.yaml", "--name", "other", "--seed", "1"])
+    for name, noise in (("noted", 4), ("torn", 40)):
+        note_verdicts(project / f"{name}.jsonl", own_pairs(project / "run.yaml"), noise)
+    gold_folder(project / "people", many_pairs(project / "run.yaml"))
     skipped = set()
     for where, words in documented():
-        reason = next((each for each in NOT_EXECUTED if " ".join(words).startswith(each)), None)
-        if reason:
-            skipped.add(reason)
+        line = " ".join(words)
+        if line in NOT_EXECUTED:
+            skipped.add(line)
+        if line in NOT_EXECUTED or (line.startswith(NEEDS_DATA) and not DATA.is_dir()):
             continue
         ready = filled_in(words, project)
         print(where, " ".join(ready))
-        execute(ready)
+        said = execute(ready)
+        assert ("accepted by name" in said) == ("--accept-judge" in words)
     assert skipped == set(NOT_EXECUTED), "a reason for a line that is no longer there"
+
+
+def test_plain_speech_goes_through(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make demo` runs it; first-run is walked through in tests/test_newcomer.py, the others are documented lines."""
+    monkeypatch.chdir(project)
+    said = execute(["run", "examples/plain-speech/run.yaml"])
+    assert "judge `small`" in said
+    assert (project / "runs" / "plain-speech" / "90-report.html").exists()
 
 
 def test_the_query_on_a_store_works(project: Path) -> None:
@@ -147,3 +167,12 @@ def test_the_query_on_a_store_works(project: Path) -> None:
     store, query = line.split('"')[0].split()[1], line.split('"')[1]
     with sqlite3.connect(project / store.replace("plain-speech", "tiny")) as db:
         assert dict(db.execute(query))["valid"] > 0
+
+
+def test_every_example_is_run() -> None:
+    """By a documented line above, or as said here."""
+    lines = [" ".join(words) for _, words in documented()]
+    elsewhere = {"plain-speech", "first-run"}
+    assert {file.parent.name for file in (ROOT / "examples").glob("*/run.yaml")} - elsewhere == {
+        line.split("/")[1] for line in lines if line.startswith("run examples/")
+    }
