@@ -74,7 +74,7 @@ def _time_of(calls: int, pace: Pace | None) -> str:
     slower = ", the loading of the model included" if pace.loading else ""
     return (
         f"time: about {duration(calls * pace.seconds_a_vote)} at {pace.seconds_a_vote:.3g} s a vote, "
-        f"measured on {pace.votes} votes{slower}"
+        f"measured on {pace.votes:,} votes{slower}"
     )
 
 
