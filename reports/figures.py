@@ -11,7 +11,7 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from constitution.model import Constitution
 from reports.behaviour import BehaviourTable, Outcome, PrincipleRow
@@ -99,15 +99,16 @@ def training(rows: Sequence[Row]) -> str:
     panels = [panel for panel in panels if curve(rows, panel[0]).steps]
     if not panels:
         return ""
-    figure = blank_figure(2.5)
+    figure = blank_figure(2.75)
     for index, (key, title) in enumerate(panels):
-        axes = figure.add_axes((0.08 + 0.5 * index, 0.2, 0.4, 0.66))
+        axes = figure.add_axes((0.08 + 0.5 * index, 0.18, 0.4, 0.6))
         _line(axes, curve(rows, key), "accent", "trained on", width=1.0)
         _line(axes, curve(rows, f"heldout_{key}"), "second", "held out", marker="o")
         titled(axes, title)
         axes.set_xlabel("step", color=COLOURS["quiet"])
-        legend = axes.legend(frameon=False, loc="best", labelcolor=COLOURS["ink"])
-        legend.set_zorder(1)
+    lines, names = figure.axes[0].get_legend_handles_labels()
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.065, 1.0), "borderaxespad": 0, "borderpad": 0}
+    figure.legend(lines, names, frameon=False, ncols=2, labelcolor=COLOURS["ink"], **place)
     return svg(figure, "training", "Training loss and accuracy by step")
 
 

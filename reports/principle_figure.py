@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.figures import COLOURS, blank_figure, svg, titled
 from reports.principle_trace import HeldOut, Pull
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEIGHT = 1.75
+LABEL_ROOM = 0.25
 MARKED = 30
 """Points that are still told apart."""
 
@@ -36,19 +37,38 @@ def _share(axes: Axes, quarters: Sequence[Pull]) -> None:
     axes.bar(range(len(values)), values, width=0.6, color=COLOURS["accent"])
     axes.axhline(0, color=COLOURS["quiet"], linewidth=1)
     for place, value in enumerate(values):
-        low = "bottom" if value >= 0 else "top"
-        axes.text(place, value, number(value, 1), ha="center", va=low, fontsize=8, color=COLOURS["ink"])
+        up = value >= 0
+        aside: dict[str, Any] = {"ha": "center", "va": "baseline", "textcoords": "offset points"}
+        label = number(value, 1)
+        axes.annotate(label, (place, value), (0, 3 if up else -9), fontsize=8, color=COLOURS["ink"], **aside)
     titled(axes, "part of the gradient, %")
-    axes.margins(y=0.2)
-    steps = [f"{quarter.first_step}–{quarter.last_step}" for quarter in quarters]
+    _room_for_labels(axes, values)
+    steps = [_steps(quarter) for quarter in quarters]
     axes.set_xticks(range(len(values)), steps, fontsize=8)
     axes.set_xlabel("steps", color=COLOURS["quiet"])
 
 
+def _room_for_labels(axes: Axes, values: Sequence[float]) -> None:
+    """A quarter of the bars' reach beyond each end that has a label."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    room = LABEL_ROOM * ((high - low) or 1.0)
+    axes.set_ylim(low - room if min(values) < 0 else low, high + room if max(values) >= 0 else high)
+
+
+def _steps(quarter: Pull) -> str:
+    first, last = quarter.first_step, quarter.last_step
+    return str(last) if first == last else f"{first}–{last}"
+
+
 def _margin(axes: Axes, measured: Sequence[HeldOut]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     steps, values = [row.step for row in measured], [row.margin for row in measured]
     marker = "o" if len(steps) <= MARKED else ""
     axes.axhline(0, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)))
     axes.plot(steps, values, marker=marker, lw=1.8, ms=4, color=COLOURS["second"])
+    if len(steps) == 1:
+        axes.set_xlim(steps[0] - 1, steps[0] + 1)
     titled(axes, "margin on held-out pairs")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel("step", color=COLOURS["quiet"])

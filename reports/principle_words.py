@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.conflict_words import conflict_sentence, decided_sentence
-from reports.principle_trace import HeldOut, ListedPair, PrincipleTrace, Pull
+from reports.principle_trace import PERIODS, HeldOut, ListedPair, PrincipleTrace, Pull
 from reports.summary import HEADINGS, principle_sentence
 from reports.text import indented, number, percent, plural, shorten
 
@@ -81,7 +81,7 @@ def pull_sentence(pull: Pull | None, periods: list[Pull]) -> str:
     return (
         f"its part of the updates: {percent(pull.share, 1)} % of the sum of |dL/dh| over steps {pull.first_step} to "
         f"{pull.last_step} (n = {pull.updates:,} updates by a pair, each pair once an epoch{voted}); "
-        f"by quarter {shares} %"
+        f"{'by quarter' if len(periods) == PERIODS else 'over the steps'} {shares} %"
     )
 
 

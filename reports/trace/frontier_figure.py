@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from reports.figures import COLOURS, blank_figure, short, svg
 from reports.statistics import Interval
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEIGHT_INCHES = 3.6
+LETTER_POINTS, MARK_POINTS = 9, 4
+ROWS = (5, -13, 17, -25, 29, -37)
+"""How far above its mark a name may stand, in points; the nearest come first."""
 NAME_LETTERS = 28
 """Of an axis' name, as long as the picture is high."""
 
@@ -31,14 +35,62 @@ def frontier_figure(found: Frontier) -> str:
         _cross(axes, point.predicted_first, point.predicted_second, "accent", "o")
         if point.retrained_first and point.retrained_second:
             _cross(axes, point.retrained_first, point.retrained_second, "second", "D")
-        at = (point.predicted_first.estimate, point.predicted_second.estimate)
-        axes.annotate(f"{point.t:g}", at, (5, 5), textcoords="offset points", color=COLOURS["ink"], fontsize=9)
+    _positions(axes, figure.dpi, found)
     axes.set_xlabel(f"margin along {short(found.first, NAME_LETTERS)}", color=COLOURS["ink"])
     axes.set_ylabel(f"margin along {short(found.second, NAME_LETTERS)}", color=COLOURS["ink"])
     axes.tick_params(colors=COLOURS["quiet"], labelsize=9)
     for spine in axes.spines.values():
         spine.set_color(COLOURS["rule"])
     return svg(figure, "frontier", f"Margins along {found.first} and {found.second} at the positions of the dial")
+
+
+def _positions(axes: Axes, dots_an_inch: float, found: Frontier) -> None:
+    """Each position's name beside its mark, where it covers neither a mark nor another name."""
+    marks = [(point.predicted_first.estimate, point.predicted_second.estimate) for point in found.points]
+    axes.autoscale_view()
+    at = [Point(*(72 / dots_an_inch * axes.transData.transform(mark))) for mark in marks]
+    names = [f"{point.t:g}" for point in found.points]
+    for mark, name, offset in zip(marks, names, clear_offsets(at, names), strict=True):
+        axes.annotate(name, mark, offset, textcoords="offset points", color=COLOURS["ink"], fontsize=LETTER_POINTS)
+
+
+class Point(NamedTuple):
+    """A place in a picture, in points from its lower left corner, or an offset."""
+
+    x: float
+    y: float
+
+
+class _Box(NamedTuple):
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def meets(self, other: _Box) -> bool:
+        """Whether they overlap."""
+        apart = self.right <= other.left or other.right <= self.left
+        return not (apart or self.top <= other.bottom or other.top <= self.bottom)
+
+
+def clear_offsets(marks: Sequence[Point], names: Sequence[str]) -> list[Point]:
+    """Where each name begins, seen from its mark: the nearest place in which it meets the fewest marks and names."""
+    taken = [_Box(x - MARK_POINTS, y - MARK_POINTS, x + MARK_POINTS, y + MARK_POINTS) for x, y in marks]
+    offsets = []
+    for mark, name in zip(marks, names, strict=True):
+        wide = 0.65 * LETTER_POINTS * len(name)
+        places = [Point(x, y) for y in ROWS for x in (5, -5 - wide)]
+        boxes = [_box(mark, place, wide) for place in places]
+        meets = [sum(box.meets(other) for other in taken) for box in boxes]
+        best = meets.index(min(meets))
+        offsets.append(places[best])
+        taken.append(boxes[best])
+    return offsets
+
+
+def _box(mark: Point, offset: Point, wide: float) -> _Box:
+    left, bottom = mark.x + offset.x, mark.y + offset.y
+    return _Box(left, bottom, left + wide, bottom + LETTER_POINTS)
 
 
 def _cross(axes: Axes, across: Interval, up: Interval, colour: str, marker: str) -> None:
