@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 
 UNIT = {
     "ranking": "share ranked as the label says",
-    "against": "margin against the reference, nats a sequence",
+    "against": "(2p − 1) h against the reference, nats a sequence",
     "displacement": "change of the preferred answers' log-probability, nats a sequence",
 }
+
+
+HELDOUT = (
+    "95 % intervals over prompts. h is how far the policy moved towards a pair's first answer, p the label or the "
+    "principle's vote for it. The margin under Training is another figure: the mean of h towards the preferred answer, "
+    "however sure the label is."
+)
 
 
 class Audited(NamedTuple):
@@ -112,7 +119,7 @@ def _heldout(summary: TrainSummary) -> str:
         return "## Held-out pairs\n\nNone were held out: nothing here says what was learnt beyond the trained pairs."
     watched = {one.name: one for one in summary.watched}
     tables = [_watched(watched[name], unit) for name, unit in UNIT.items()]
-    return "## Held-out pairs\n\n95 % intervals over prompts.\n\n" + "\n\n".join(tables)
+    return f"## Held-out pairs\n\n{HELDOUT}\n\n" + "\n\n".join(tables)
 
 
 def _watched(one: Watched, unit: str) -> str:

@@ -66,7 +66,7 @@ class TrainSummary(Record):
             expected = f"(at h = 0: {self.first_step.expected_loss:.6f})"
             lines.append(f"before the first step: loss {self.first_step.loss:.6f} {expected}")
         if self.heldout:
-            lines.append(f"held out: loss {self.heldout.loss:.4f}{_ranked(self.heldout)}")
+            lines.append(f"held out: loss {self.heldout.loss:.4f}{_ranked(self.heldout)}, n = {self.heldout.n}")
         return lines + [f"warning: {warning}" for warning in self.warnings]
 
 
