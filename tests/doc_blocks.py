@@ -41,8 +41,8 @@ TEXT = {
     "docs/trace-log.md": ["what-if from the one run:"],
     "docs/training.md": ["h = [log π(a|x)", "dpo    L = log(1", "dpo    dL/dθ = "],
 }
-"""Formulas and output, by page and first words: nothing in them can be executed. What is output, tests/test_docs_text.py
-holds against what the program prints."""
+"""Formulas and output, by page and first words: nothing in them can be executed. Output is held
+against what the program prints in tests/test_docs_text.py."""
 
 
 class Block(NamedTuple):
