@@ -31,6 +31,10 @@ from reports.behaviour import BehaviourTable, behaviour_table
 from reports.data import HeldOutAnswers
 
 
+MOVED = "interval, and p after Holm's adjustment"
+"""The rule by which reports/behaviour.py finds that a row moved: a table made by another one is made again."""
+
+
 class Comparison(Record):
     """The i-th answer of the trained policy against the i-th of the one before."""
 
@@ -63,6 +67,7 @@ def _inputs(run: Run) -> dict[str, str]:
             "behaviour", sampling=_sampling(run).model_dump(), **settings.model_dump(exclude={"sampling", "judge"})
         ),
         "seed": str(run.config.seed),
+        "what counts as moved": MOVED,
         **judge_inputs(run, judge),
         **calibration_inputs(run.calibration_of(judge)),
     }
