@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,9 +81,9 @@ def write_run(folder: Path, pairs: int, checks: Sequence[str] = CHECKS) -> None:
         (run / other).touch()
 
 
-def preceptor(command: str, folder: Path) -> Finished:
-    """Run it in a process of its own. Raises CalledProcessError with its output shown."""
-    arguments = [sys.executable, "-m", "pipeline.cli", command, "run.yaml"]
+def preceptor(command: str, folder: Path, *words: str) -> Finished:
+    """Run it, on run.yaml without `words`, in a process of its own. Raises CalledProcessError with its output shown."""
+    arguments = [sys.executable, "-m", "pipeline.cli", command, *(words or ("run.yaml",))]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     with tempfile.TemporaryDirectory() as own:
         figures = Path(own, "figures.json")
@@ -134,8 +135,35 @@ def memory(pairs: int) -> dict[str, float]:
         found = {command: preceptor(command, folder) for command in ("judge", "label")}
         reweigh(folder, 9)
         found["relabel"] = preceptor("label", folder)
+    _say(pairs, found)
+    return _peaks(found)
+
+
+def imported_memory(pairs: int) -> dict[str, float]:
+    """Peak memory of importing so many preferences, and of the stage `generate` that takes the import as its pairs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_run(folder, 1, CHECKS[:2])
+        shutil.rmtree(folder / "runs")
+        (folder / "run.yaml").write_text(RUN.replace("{train: train.jsonl, heldout", "{heldout") + "pairs: gold\n")
+        with (folder / "rows.jsonl").open("w", encoding="utf-8") as stream:
+            for pair in some_pairs(pairs):
+                row = {"prompt": pair.prompt.prompt, "chosen": pair.a.text, "rejected": pair.b.text}
+                stream.write(json.dumps(row) + "\n")
+        found = {
+            "import": preceptor("import", folder, "trl", "rows.jsonl", "--out", "gold"),
+            "generate": preceptor("generate", folder),
+        }
+    _say(pairs, found)
+    return _peaks(found)
+
+
+def _say(pairs: int, found: Mapping[str, Finished]) -> None:
     for command, finished in found.items():
-        print(f"{pairs} pairs, {command}: {finished.peak_mib:.0f} MiB, {finished.seconds:.1f} s")
+        print(f"{pairs} pairs, {command}: {finished.peak_mib:.0f} MiB, {finished.seconds:.1f} s", flush=True)
+
+
+def _peaks(found: Mapping[str, Finished]) -> dict[str, float]:
     return {command: round(finished.peak_mib) for command, finished in found.items()}
 
 

@@ -7,8 +7,8 @@
    (survival_kills.py), every fourth time killed again as it goes on. What it leaves must be what an undisturbed call
    leaves, byte for byte but for times.
 2. Every input of benchmarks/hostile must be refused in one message, or come out harmless.
-3. `preceptor judge` and `preceptor label` with the judge `rules` on 1,000 and on `--pairs` pairs under two principles:
-   peak memory of the process.
+3. `preceptor import`, `generate` (which takes what was imported), `judge` and `label` with the judge `rules` on 1,000
+   and on `--pairs` pairs under two principles: peak memory of the process.
 
 The last line is one JSON object. The exit code is 1 if anything that should be 0 is not, a kill had more asked again
 than the batch in flight, or memory grows.
@@ -29,11 +29,13 @@ from typing import NamedTuple
 os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
 
 from benchmarks.hostile.table import all_cases, try_all
-from benchmarks.labelling import memory
+from benchmarks.labelling import imported_memory, memory
 from benchmarks.survival_kills import COMMANDS, Survived, survive_many, whole_run
 
 FEW_PAIRS = 1_000
 MOST_RATIO = 1.3
+MEASURED = ("import", "generate", "judge", "label")
+"""Commands whose peak memory is compared; `generate` is that of imported pairs, which samples nothing."""
 BATCH_IN_FLIGHT = 3 * 2
 """Votes: a pair under three principles, in two orders (tests/runs.py)."""
 ZEROS = (
@@ -113,9 +115,9 @@ def withstand() -> Withstood:
 
 
 def memory_ratio(pairs: int) -> float:
-    """Peak memory of the hungrier of the two stages at `pairs` pairs, over that at FEW_PAIRS."""
-    few, many = memory(FEW_PAIRS), memory(pairs)
-    return round(max(many[stage] / few[stage] for stage in ("judge", "label")), 3)
+    """Peak memory of the hungriest command at `pairs` pairs, over that at FEW_PAIRS."""
+    few, many = (memory(count) | imported_memory(count) for count in (FEW_PAIRS, pairs))
+    return round(max(many[command] / few[command] for command in MEASURED), 3)
 
 
 def main(arguments: list[str]) -> int:
