@@ -4,7 +4,8 @@ Used for sampled responses, votes and reference log-probabilities. A record is f
 determined it, so a run that is continued, or another run that shares the file, never computes it again.
 
 A file that is damaged is noticed (SQLite's own checks, and a checksum of every record that is read), set aside and
-replaced by a store of what can still be read; the error says so, and the same command again computes the rest.
+replaced by a store of what can still be read; the error says so, and the same command again computes the rest. Opened
+to read only, as a dry run opens it, it stays as it is.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 class Store(Generic[RecordT]):
     """Records of one pydantic type under string keys. Safe for several processes (WAL, 60 s busy timeout)."""
 
-    def __init__(self, path: Path, record_type: type[RecordT]) -> None:
-        """Open or create the file. Raises StoreError if it is damaged, of a later version, or another program's."""
+    def __init__(self, path: Path, record_type: type[RecordT], *, read_only: bool = False) -> None:
+        """Open or create the file. Raises StoreError if it is damaged, of a later version, or another program's; with
+        `read_only` also if it is of an earlier version."""
         self.path = path
         self._type = record_type
+        self._read_only = read_only
         self._db: sqlite3.Connection | None = None
         self._place: tuple[int, int] | None = None
         with self._explained():
             self._place = self._place_now()
-            self._db = open_file(path, self._own_key)
+            self._db = open_file(path, self._own_key, read_only)
             self._place = self._place_now()
 
     @property
@@ -90,6 +93,11 @@ class Store(Generic[RecordT]):
         self.close()
         if self._is_foreign():
             raise StoreError(f"{self.path}: not a store of Preceptor ({reason}); nothing was touched") from error
+        if self._read_only:
+            raise StoreError(
+                f"{self.path}: damaged ({reason}); nothing was touched. The same command without --dry-run keeps "
+                "it under another name and goes on with its readable records."
+            ) from error
         try:
             saved = salvage(self.path, lambda: self._place_now() == self._place, self._own_key)
         except (sqlite3.Error, OSError) as second:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -64,14 +65,15 @@ def add(db: sqlite3.Connection, rows: list[Row]) -> int:
     return db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", sorted(rows)).rowcount
 
 
-def open_file(path: Path, own_key: OwnKey) -> sqlite3.Connection:
+def open_file(path: Path, own_key: OwnKey, read_only: bool = False) -> sqlite3.Connection:
     """The database, made if it is not there, of this schema version.
 
     One process at a time makes, upgrades or sets aside the stores of a folder. Raises Damaged; StoreError for a file
-    that is not ours to write to; sqlite3.Error and OSError as they come.
+    that is not ours to write to, and with `read_only` for one to upgrade; sqlite3.Error and OSError as they come.
     """
     if str(path) == ":memory:":
         return new_file(path)
+    _check_kind(path)
     with holding(path.parent):
         if not path.exists():
             _make(path)
@@ -80,13 +82,26 @@ def open_file(path: Path, own_key: OwnKey) -> sqlite3.Connection:
         db = sqlite3.connect(path, timeout=60, isolation_level=None)
         try:
             version = _checked_version(db, path)
+            if version < SCHEMA_VERSION and read_only:
+                raise StoreError(
+                    f"{path}: written by schema version {version}; nothing was touched. The same command without "
+                    f"--dry-run brings it up to version {SCHEMA_VERSION}."
+                )
             _prepare(db)
-            if version < SCHEMA_VERSION:
+            if read_only:
+                db.execute("PRAGMA query_only=ON")
+            elif version < SCHEMA_VERSION:
                 _upgrade(db, version, own_key)
         except BaseException:
             db.close()
             raise
     return db
+
+
+def _check_kind(path: Path) -> None:
+    """Raises StoreError for what is there and no file: a store is renamed when it is damaged, a device must not be."""
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise StoreError(f"{path}: this is no file but a folder, a device or a pipe; nothing was touched")
 
 
 def new_file(path: Path) -> sqlite3.Connection:

@@ -55,7 +55,7 @@ def stored(run: Run, wanted: Sequence[Task]) -> dict[str, Retrained]:
     """Those that are there, by key. A dry run makes no file."""
     if not run.folder.retrained.exists():
         return {}
-    with Store(run.folder.retrained, Retrained) as store:
+    with Store(run.folder.retrained, Retrained, read_only=run.dry) as store:
         return store.get(task.key for task in wanted)
 
 

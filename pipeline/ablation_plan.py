@@ -69,5 +69,5 @@ def _everything(run: Run) -> list[Retrained]:
     if not run.folder.retrained.exists():
         return []
     inputs = training_inputs(run)
-    with Store(run.folder.retrained, Retrained) as store:
+    with Store(run.folder.retrained, Retrained, read_only=run.dry) as store:
         return [one for one in store.everything().values() if one.inputs == inputs]

@@ -198,11 +198,11 @@ class Run:
 
     def sample_store(self) -> Store[SampleSet]:
         """The run's answers."""
-        return Store(self._store_path(self.folder.samples), SampleSet)
+        return Store(self._store_path(self.folder.samples), SampleSet, read_only=self._leaves_no_trace)
 
     def vote_store(self) -> Store[Vote]:
         """The run's votes."""
-        return Store(self._store_path(self.folder.votes), Vote)
+        return Store(self._store_path(self.folder.votes), Vote, read_only=self._leaves_no_trace)
 
     def same_votes(self, store: Store[Vote], stage: str = "judge") -> bool:
         """Whether this is the very store that the stage filled, and not one that was put in its place."""
@@ -220,6 +220,10 @@ class Run:
                 )
             yield store
 
+    @property
+    def _leaves_no_trace(self) -> bool:
+        return self.dry and not self.measure
+
     def _store_path(self, path: Path) -> Path:
         """A dry run leaves no trace: a store that is not there yet is opened in memory."""
-        return Path(":memory:") if self.dry and not self.measure and not path.exists() else path
+        return Path(":memory:") if self._leaves_no_trace and not path.exists() else path

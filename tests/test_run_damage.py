@@ -111,6 +111,15 @@ def test_a_damaged_store_is_said_once_and_only_its_losses_are_computed(
         assert asked <= kept
 
 
+def test_a_dry_run_says_that_a_store_is_damaged_and_leaves_it(copied: Path) -> None:
+    run = copied / "runs" / "tiny"
+    no_bytes(run / "30-votes.sqlite")
+    before = {path: path.lstat().st_mtime_ns for path in run.rglob("*")}
+    with pytest.raises(StoreError, match=r"30-votes\.sqlite: damaged \(it is empty\); nothing was touched"):
+        run_pipeline(("judge",), copied / "run.yaml", {}, (), copied / "runs", dry_run=True)
+    assert {path: path.lstat().st_mtime_ns for path in run.rglob("*")} == before
+
+
 def test_labels_are_not_made_of_a_store_that_lost_votes(copied: Path) -> None:
     """Damage that is found where votes are only read: the judge is asked first, then the labels are the same."""
     whole, run = artefacts(copied), copied / "runs" / "tiny"
