@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from constitution.errors import DataError
-from constitution.read_json import read_json
+from constitution.read_json import read_object
 from judge.label_sets import training_labels
 from judge.records import Label
 from pipeline.context import Run
@@ -47,7 +47,8 @@ def material(run: Run) -> Material:
     """Raises DataError if the run is not trained, or its labels are of another constitution than it has now."""
     pairs, labels, _ = read_labelled(run, "ablate")
     check_made([run.folder.training], "ablate", "train")
-    summary = read_json(run.folder.training)
+    needs = ("inputs", "kept_step", "processes", "heldout", "heldout_pairs", "left_out")
+    summary = read_object(run.folder.training, needs)
     items = training_pairs(pairs, labels)
     trained = {pair.key for pair in items}
     return Material(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from constitution.read_json import read_json
+from constitution.read_json import read_object
 from constitution.store import Store
 from pipeline.context import Run
 from reports.ablation.records import Retrained
@@ -12,7 +12,7 @@ def training_inputs(run: Run) -> str | None:
     """Digest of everything that determined the run's own training; None before there is one."""
     if not run.folder.training.exists():
         return None
-    return str(read_json(run.folder.training)["inputs"])
+    return str(read_object(run.folder.training, needs=("inputs",))["inputs"])
 
 
 def read_retrained(run: Run, *, sampled: bool = False) -> list[Retrained]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constitution.read_json import read_json
+from constitution.read_json import read_object
 from pipeline.context import Run
 from pipeline.judged import read_behaviour
 from reports.behaviour import BehaviourTable
@@ -15,7 +15,7 @@ def next_lines(run: Run, run_file: Path) -> list[str]:
     """For a run that has a report."""
     table = read_behaviour(run)
     principle, sentence = most_moved(table)
-    warnings = len(read_json(run.folder.training).get("warnings", []))
+    warnings = len(read_object(run.folder.training).get("warnings", []))
     lines = [f"report: {run.folder.report}", f"model: {run.folder.policy}", f"moved most: {sentence}"]
     if warnings:
         lines.append(f"warnings: {warnings}, in {run.folder.training} and in the report")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import RootModel
+
 from constitution.files import write_json
-from constitution.read_json import read_json
+from constitution.read_json import read_record
 from judge.pace import Pace
 from pipeline.context import Run
+
+
+class _Paces(RootModel[dict[str, Pace]]):
+    """The file: by the judge's digest."""
 
 
 def read_paces(run: Run) -> dict[str, Pace]:
     """By the judge's digest; nothing where nothing was measured yet."""
     if not run.folder.paces.exists():
         return {}
-    found = read_json(run.folder.paces)
-    return {judge: Pace.model_validate(pace) for judge, pace in found.items()}
+    return read_record(run.folder.paces, _Paces).root
 
 
 def keep_paces(run: Run, fresh: Mapping[str, Pace]) -> None:

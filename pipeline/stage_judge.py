@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
+
 from constitution.files import write_json
 from constitution.identity import digest, file_digest
-from constitution.read_json import read_json
+from constitution.read_json import read_record
 from constitution.store import Store
 from generate.records import Pair
 from judge.ask import VotePlan, judge_pairs, plan_votes
@@ -86,10 +88,24 @@ def _reasons(run: Run) -> list[str]:
     return changed_inputs(stamp, _inputs(run)) if stamp else ["not judged yet"]
 
 
+class _Count(BaseModel, extra="allow"):
+    """What every version wrote of a JudgeCount."""
+
+    asked: int
+    to_ask_again: int
+
+
+class _Account(BaseModel):
+    """What every version wrote into 30-votes.json."""
+
+    digest: str
+    states: dict[str, int]
+    count: _Count
+
+
 def read_account(run: Run) -> dict[str, Any]:
     """30-votes.json: what the stage left beside the store."""
-    account: dict[str, Any] = read_json(run.folder.vote_counts)
-    return account
+    return read_record(run.folder.vote_counts, _Account).model_dump()
 
 
 def _unfinished(run: Run) -> str | None:

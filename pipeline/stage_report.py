@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
-from constitution.read_json import json_lines, read_json, read_record
+from constitution.read_json import json_lines, read_object, read_record
 from generate.pairs import PairCounts
 from judge.ask import collect_votes, flat_votes
 from judge.calibration import calibration_lines
@@ -99,7 +99,7 @@ def _trace(run: Run) -> TraceReport | None:
 
 
 def _training_warnings(run: Run) -> list[str]:
-    found: list[str] = read_json(run.folder.training).get("warnings", [])
+    found: list[str] = read_object(run.folder.training).get("warnings", [])
     return found
 
 

@@ -8,7 +8,6 @@ sent once: each tracker says up to which step it has a training, and a resumed o
 from __future__ import annotations
 
 import io
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,7 @@ from constitution.errors import ConfigError, Problem
 from constitution.files import write_json
 from constitution.identity import digest
 from constitution.progress import Progress, Tick
-from constitution.read_json import read_json
+from constitution.read_json import json_object, read_json_lines, read_object
 from pipeline.context import Run
 
 PROJECT = "preceptor"
@@ -154,7 +153,7 @@ class Sender:
                 if not line.endswith(b"\n"):
                     break
                 self._read = stream.tell()
-                self._line(json.loads(line))
+                self._line(_row(metrics, line))
 
     def _line(self, row: dict[str, JsonValue]) -> None:
         step = row["step"]
@@ -210,10 +209,18 @@ def tracked(run: Run, inputs: Mapping[str, str], progress: Progress) -> Iterator
     run.console.say(f"  tracked: {sender.sent} steps sent to {run.track}; look at them with: {tracker.where}")
 
 
+def _row(metrics: Path, line: bytes) -> dict[str, JsonValue]:
+    try:
+        return json_object(line)
+    except (ValueError, RecursionError):
+        read_json_lines(metrics)  # which says what is wrong, and where
+        raise
+
+
 def send_missing(run: Run, inputs: Mapping[str, str]) -> None:
     """Of a training that was finished before: what the tracker lacks, if it lacks anything."""
     assert run.track is not None
-    done = read_json(run.folder.training)["steps"]
+    done = read_object(run.folder.training, needs=("steps",))["steps"]
     if _training(run, inputs).noted < done:
         with tracked(run, inputs, lambda tick: None):
             pass
@@ -222,7 +229,7 @@ def send_missing(run: Run, inputs: Mapping[str, str]) -> None:
 def _training(run: Run, inputs: Mapping[str, str]) -> Training:
     found = digest("tracked", inputs=dict(inputs))[:8]
     name = f"{run.config.name}-{found}"
-    note = read_json(_note(run)) if _note(run).exists() else {}
+    note = read_object(_note(run)) if _note(run).exists() else {}
     facts: dict[str, JsonValue] = {
         "run": run.config.name,
         "constitution": run.constitution.key,

@@ -16,9 +16,15 @@ from hypothesis import strategies as st
 
 from constitution.errors import ConfigError, DataError, StoreError
 from constitution.files import read_records, read_text, write_atomically, write_json, write_records
+from constitution.read_json import json_lines, read_json, read_json_lines, read_object, read_record
 from constitution.record import Record
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+
+
+def short(value: object) -> str:
+    """A parameter as the name of its test."""
+    return repr(value)[:12]
 
 
 class Note(Record):
@@ -85,6 +91,35 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+DIGITS, DEEP = "9" * 5000, "[" * 100_000 + "]" * 100_000
+FAULTS = {"{": ":1:2: not JSON", DIGITS: ":1:1: .*too many digits", DEEP: ":1:1: .*nested too deeply"}
+NO_OBJECTS = dict.fromkeys(("[]", "null", "7", '"x"'), ":1:1: ")
+
+
+@pytest.mark.parametrize(("text", "said"), [*FAULTS.items(), *NO_OBJECTS.items(), ("{}", "`?text`?")], ids=short)
+def test_damaged_json_is_one_fault_with_its_place(text: str, said: str, tmp_path: Path) -> None:
+    """Whatever reads it. The standard library has errors of its own for long numbers and deep nesting."""
+    path = tmp_path / "v.json"
+    path.write_text(text)
+    if text in FAULTS:
+        with pytest.raises(ConfigError, match=said):
+            read_json(path)
+    with pytest.raises(ConfigError, match=said):
+        read_record(path, Note)
+    with pytest.raises(ConfigError, match=said):
+        read_object(path, needs=("text",))
+
+
+@pytest.mark.parametrize(("text", "said"), [*FAULTS.items(), *NO_OBJECTS.items()], ids=short)
+def test_damaged_lines_are_faults_with_their_places(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n\n' + text + '\n{"step": 2}\n' + text + "\n")
+    for read in (read_json_lines, lambda path: list(json_lines(path))):
+        with pytest.raises(ConfigError, match=said.replace(":1:", ":3:", 1)) as caught:
+            read(path)
+        assert [problem.line for problem in caught.value.problems] == [3, 5]
 
 
 WRITER = """

@@ -224,3 +224,9 @@ def test_a_missing_source_says_so(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("\n{")
     with pytest.raises(ConfigError, match=r"x\.jsonl:2:2: expected a key"):
         imported("trl", tmp_path / "x.jsonl")
+
+
+def test_a_damaged_account_is_said_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "import.json").write_text("{}")
+    with pytest.raises(ConfigError, match="import.json:1:1: `request`: Field required"):
+        read_account(tmp_path)

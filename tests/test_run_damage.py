@@ -111,6 +111,16 @@ def test_a_damaged_store_is_said_once_and_only_its_losses_are_computed(
         assert asked <= kept
 
 
+@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"count": []}', "9" * 5000])
+def test_an_account_of_another_shape_is_set_aside_and_made_again(copied: Path, text: str) -> None:
+    whole, path = artefacts(copied), copied / "runs" / "tiny" / "30-votes.json"
+    path.write_text(text)
+    with pytest.raises(StoreError, match=r"30-votes.json is damaged, .* kept as 30-votes.json.corrupt-"):
+        go(copied)
+    go(copied)
+    assert artefacts(copied) == whole
+
+
 def test_a_dry_run_says_that_a_store_is_damaged_and_leaves_it(copied: Path) -> None:
     run = copied / "runs" / "tiny"
     no_bytes(run / "30-votes.sqlite")

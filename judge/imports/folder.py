@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from constitution.errors import DataError, StoreError, harmless
-from constitution.files import RecordFile, read_text, replacing, write_atomically
+from constitution.files import RecordFile, replacing, write_atomically
+from constitution.read_json import read_record
 from constitution.record import Record
 from constitution.scratch import FirstValues, SeenKeys
 from generate.record_files import LINES, TABLES, RecordSource, is_url
@@ -269,8 +270,8 @@ def single_source(where: str) -> Iterable[Single]:
 
 
 def read_account(folder: Path) -> ImportAccount:
-    """What the folder says of itself."""
-    return ImportAccount.model_validate_json(read_text(folder / ACCOUNT_FILE))
+    """What the folder says of itself. Raises ConfigError where its file is damaged, DataError where there is none."""
+    return read_record(folder / ACCOUNT_FILE, ImportAccount)
 
 
 def account_lines(account: ImportAccount) -> list[str]:
