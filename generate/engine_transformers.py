@@ -17,11 +17,11 @@ from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.attention import register
 from generate.engine import Completion, Conversation, Drawn, ModelRef, Readout, Sampling, unread, unwritten
+from generate.load import load_weights, model_errors
 from generate.memory import in_batches
-from generate.quiet import first_line, quiet_transformers
 from generate.readout import missing_mass
 from generate.settings import TransformersEngine
-from generate.tokens import encode, encode_fitting, hub_revision, load_tokenizer, spellings
+from generate.tokens import encode, encode_fitting, load_tokenizer, spellings
 
 if TYPE_CHECKING:
     import torch
@@ -46,10 +46,11 @@ class TransformersRunner:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer = load_tokenizer(model)
         self._model = _load_weights(model, pick_dtype(settings.dtype, self._device), self._device)
-        self._eos = _eos_ids(self._model, self._tokenizer.eos_token_id)
-        self._pad = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._eos[0]
-        self._context = int(self._model.config.get_text_config().max_position_embeddings)
-        self._share = _has_plain_attention(self._model)
+        with model_errors(f"the model `{model.name}` cannot be used"):
+            self._eos = _eos_ids(self._model, self._tokenizer.eos_token_id)
+            self._pad = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._eos[0]
+            self._context = int(self._model.config.get_text_config().max_position_embeddings)
+            self._share = _has_plain_attention(self._model)
         self._constraints: dict[str, tuple[Any, dict[int, torch.Tensor]]] = {}
 
     def sample(
@@ -202,22 +203,14 @@ class TransformersRunner:
 
 
 def _load_weights(model: ModelRef, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    with quiet_transformers():
-        try:
-            loaded = AutoModelForCausalLM.from_pretrained(
-                model.path, revision=hub_revision(model), dtype=dtype, use_safetensors=True, trust_remote_code=False
-            )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"the model `{model.name}` cannot be loaded: {first_line(error)}") from error
-    loaded.requires_grad_(False)
+    loaded: PreTrainedModel = load_weights(AutoModelForCausalLM, model, "the model", device, dtype=dtype)
     if loaded.config._attn_implementation == "sdpa":
         loaded.set_attn_implementation(register())
     # What a model's author found a good default (temperature, top-k, penalties) must not leak into our samples.
     loaded.generation_config = GenerationConfig(eos_token_id=loaded.generation_config.eos_token_id)
-    return loaded.eval().to(device)
+    return loaded
 
 
 def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:

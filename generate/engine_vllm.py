@@ -18,10 +18,11 @@ from constitution.errors import ModelError
 from constitution.identity import canonical_json, seed_from
 from generate.align import BLOCK_TOKENS
 from generate.engine import Completion, Conversation, Drawn, ModelRef, Readout, Sampling, unread, unwritten
+from generate.load import hub_revision, model_errors
 from generate.quiet import first_line
 from generate.readout import missing_mass, sum_spellings
 from generate.settings import VllmEngine
-from generate.tokens import encode, encode_fitting, hub_revision, load_tokenizer, spellings
+from generate.tokens import encode, encode_fitting, load_tokenizer, spellings
 
 GIB = 2**30
 SHUTDOWN_SECONDS = 10
@@ -166,11 +167,9 @@ def _engine_arguments(settings: VllmEngine, model: ModelRef, context: int) -> di
 def _model_context(model: ModelRef) -> int:
     from transformers import AutoConfig
 
-    try:
+    with model_errors(f"the configuration of `{model.name}` cannot be loaded"):
         config = AutoConfig.from_pretrained(model.path, revision=hub_revision(model), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the configuration of `{model.name}` cannot be loaded: {first_line(error)}") from error
-    return int(config.get_text_config().max_position_embeddings)
+        return int(config.get_text_config().max_position_embeddings)
 
 
 def _completions(output: Any) -> list[Completion]:

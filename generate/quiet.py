@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MOST_CHARS = 300
+
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
@@ -26,3 +28,9 @@ def first_line(error: Exception) -> str:
     """What an exception of another library says first; the rest is usually advice on that library."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def kind_and_first_line(error: Exception) -> str:
+    """As `first_line`, with the exception's type before it and of a readable length."""
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said[:MOST_CHARS]}"

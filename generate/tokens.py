@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from constitution.errors import DataError, ModelError
 from generate.align import Aligned, parted, ruled
 from generate.engine import Conversation, Failure, ModelRef
-from generate.quiet import first_line, quiet_transformers
+from generate.load import hub_revision, model_errors
 from generate.readout import reads_as
 
 if TYPE_CHECKING:
@@ -26,23 +26,21 @@ same for sampling and training, so that a policy is trained on the turn it was s
 
 def load_tokenizer(model: ModelRef) -> PreTrainedTokenizerBase:
     """The model's tokenizer. Raises ModelError if it cannot be loaded or has no chat template."""
-    from transformers import AutoTokenizer
-
-    with quiet_transformers():
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                model.path, revision=hub_revision(model), trust_remote_code=False, padding_side="left"
-            )
-        except (OSError, ValueError) as error:
-            raise ModelError(f"the tokenizer of `{model.name}` cannot be loaded: {first_line(error)}") from error
+    tokenizer = read_tokenizer(model, padding_side="left")
     if not tokenizer.chat_template:
         raise ModelError(f"the tokenizer of `{model.name}` has no chat template: choose an instruction-tuned model")
     return tokenizer
 
 
-def hub_revision(model: ModelRef) -> str | None:
-    """What `revision=` must be: the commit of a Hugging Face model, nothing for a folder."""
-    return model.revision if model.path == model.name and not model.path.startswith("/") else None
+def read_tokenizer(model: ModelRef, **options: Any) -> PreTrainedTokenizerBase:
+    """The tokenizer, with or without a chat template. Raises ModelError if it cannot be loaded."""
+    from transformers import AutoTokenizer
+
+    with model_errors(f"the tokenizer of `{model.name}` cannot be loaded"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            model.path, revision=hub_revision(model), trust_remote_code=False, **options
+        )
+        return tokenizer
 
 
 def encode(

@@ -16,9 +16,9 @@ from typing import Any
 from constitution.errors import ModelError
 from generate.engine import Conversation, Failure, ModelRef
 from generate.engine_transformers import pick_dtype
+from generate.load import hub_revision, load_weights, model_errors
 from generate.memory import in_batches
-from generate.quiet import first_line, quiet_transformers
-from generate.tokens import conversation_ids, hub_revision, load_tokenizer
+from generate.tokens import conversation_ids, load_tokenizer
 
 ARCHITECTURE = "ForSequenceClassification"
 
@@ -34,7 +34,7 @@ class RewardModel:
         self.model = model
         self._batch_size = batch_size
         self._tokenizer = load_tokenizer(model)
-        self._classifier = _load(model, pick_dtype(dtype, device)).to(device)
+        self._classifier = _load(model, pick_dtype(dtype, device), device)
         config = self._classifier.config
         self._context: int = config.get_text_config().max_position_embeddings
         self._pad: int | None = config.get_text_config().pad_token_id
@@ -93,26 +93,14 @@ def usable(score: float) -> bool:
     return math.isfinite(score)
 
 
-def _load(model: ModelRef, dtype: Any) -> Any:
-    from safetensors import SafetensorError
+def _load(model: ModelRef, dtype: Any, device: Any) -> Any:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    source = {"revision": hub_revision(model), "trust_remote_code": False}
-    with quiet_transformers():
-        try:
-            config = AutoConfig.from_pretrained(model.path, **source)
-            _check_kind(model, config)
-            loaded, report = AutoModelForSequenceClassification.from_pretrained(
-                model.path, dtype=dtype, use_safetensors=True, output_loading_info=True, **source
-            )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            if isinstance(error, ModelError):
-                raise
-            raise ModelError(f"the reward model `{model.name}` cannot be loaded: {first_line(error)}") from error
-    # transformers would make up weights that a file lacks, at random, and only warn.
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(f"the reward model `{model.name}` lacks the weights {', '.join(missing[:3])}")
-    return loaded.eval().requires_grad_(False)
+    with model_errors(f"the reward model `{model.name}` cannot be loaded"):
+        _check_kind(
+            model, AutoConfig.from_pretrained(model.path, revision=hub_revision(model), trust_remote_code=False)
+        )
+    return load_weights(AutoModelForSequenceClassification, model, "the reward model", device, dtype=dtype)
 
 
 def _check_kind(model: ModelRef, config: Any) -> None:

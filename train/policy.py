@@ -6,7 +6,6 @@ gradient.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -14,7 +13,8 @@ import torch
 from constitution.errors import ModelError
 from constitution.identity import seed_from
 from generate.engine import ModelRef
-from generate.quiet import first_line, quiet_transformers
+from generate.load import load_weights
+from generate.tokens import read_tokenizer
 from train import team
 from train.settings import LoraSettings, TrainSettings
 
@@ -67,23 +67,13 @@ def load_reference(model: ModelRef, settings: TrainSettings, on_cpu: bool = Fals
 
     Raises ModelError if it cannot be loaded from safetensors without foreign code.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     arithmetic = choose_arithmetic(settings, team.device())
     device = torch.device("cpu") if on_cpu else team.device()
-    where: dict[str, Any] = {"trust_remote_code": False}
-    if not Path(model.path).is_dir():
-        where["revision"] = model.revision
-    try:
-        with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(model.path, **where)
-            whole = AutoModelForCausalLM.from_pretrained(
-                model.path, dtype=arithmetic.weights, attn_implementation="sdpa", use_safetensors=True, **where
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{model.name}: cannot be loaded for training: {first_line(error)}") from error
-    whole.requires_grad_(False).eval().to(device)
+    tokenizer = read_tokenizer(model)
+    options = {"dtype": arithmetic.weights, "attn_implementation": "sdpa"}
+    whole = load_weights(AutoModelForCausalLM, model, "the model", device, **options)
     taken_apart = (whole, whole.base_model, whole.get_output_embeddings(), tokenizer, device)
     return Policy(*taken_apart, torch.bfloat16 if arithmetic.mixed else arithmetic.weights, arithmetic.mixed)
 
