@@ -6,16 +6,26 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 ResultT = TypeVar("ResultT")
+SIGNS = (
+    "defaultcpuallocator",
+    "not enough memory",
+    "out of memory",  # CUDA, HIP, MPS and XPU, in whatever exception
+    "cublas_status_alloc_failed",
+    "cusparse_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "cudnn_status_internal_error_host_allocation_failed",
+    "hipblas_status_alloc_failed",
+    "rocblas_status_memory_error",
+    "std::bad_alloc",
+)
+"""Of what torch and the libraries below it say when they cannot allocate, in lower case."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether Python or torch says that memory ran out."""
-    import torch
-
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in said or "not enough memory" in said)
+    """Whether Python, torch or a library below it says that memory ran out."""
+    # torch's own exceptions for it are RuntimeErrors that say so.
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in said for sign in SIGNS))
 
 
 def in_batches(

@@ -13,6 +13,7 @@ from typing import Annotated, Optional
 import typer
 
 from constitution.errors import PreceptorError, disk_trouble
+from generate.memory import is_out_of_memory
 from pipeline.command_ablate import ablate_command
 from pipeline.command_chat import chat_command
 from pipeline.command_compare import compare_command
@@ -35,6 +36,10 @@ app = typer.Typer(
 app.add_typer(constitution_app, name="constitution")
 
 INTERRUPTED = 130
+MEMORY_RAN_OUT = (
+    "Memory ran out: end what else uses it, take a smaller model or lower the engine's `batch_size`. What was finished "
+    "is kept: the same command goes on from there."
+)
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.", show_default=False)]
 Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
 Judge = Annotated[Optional[str], typer.Option(help="Use this entry of `judges`, instead of the run file's.")]  # noqa: UP045
@@ -221,6 +226,11 @@ def answer() -> None:
         if sentence is None:
             raise
         say(sentence)
+        sys.exit(2)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        say(MEMORY_RAN_OUT)
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as ended:
         # The exit is typer's own answer to Ctrl-C; the other is Ctrl-C again, while that was being answered.

@@ -8,13 +8,53 @@ from typing import Any
 import pytest
 import torch
 
+import pipeline.cli
 import train.loop
 from constitution.errors import ModelError
 from generate.engine import ModelRef
+from generate.memory import is_out_of_memory
 from tests.test_train_resume import SETTINGS, STEPS, contents, model, run  # noqa: F401  (a fixture)
 
 CHECKPOINT = SETTINGS.checkpoint_every
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported later"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("HIP out of memory. Tried to allocate 20.00 MiB (GPU 0; 15.98 GiB total capacity)"), True),
+        (RuntimeError("HIP error: out of memory"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 18.00 GB, max allowed: 18.13 GB)"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("not enough memory: you tried to allocate 8 bytes."), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False),
+        (ValueError("the answer speaks of a machine that is out of memory"), False),
+    ],
+)
+def test_what_says_that_memory_ran_out(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: out of memory")])
+def test_elsewhere_it_is_one_sentence_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def exhausted() -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline.cli, "app", exhausted)
+    with pytest.raises(SystemExit) as ended:
+        pipeline.cli.answer()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("Memory ran out: ")
 
 
 def exhaust_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
