@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from constitution.files import read_records
 from generate.records import Message
 from judge.imports.folder import pair_source, read_account
 from judge.imports.found import Compared, Request, Said, Single
+from judge.imports.json_values import elements
 from judge.opinions import Heard, read_opinions
 from tests.importing import Imported, gathered, import_into, imported
 
@@ -228,5 +230,65 @@ def test_a_missing_source_says_so(tmp_path: Path) -> None:
 
 def test_a_damaged_account_is_said_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "import.json").write_text("{}")
-    with pytest.raises(ConfigError, match="import.json:1:1: `request`: Field required"):
+    with pytest.raises(ConfigError, match=r"import.json:1:1: `request`: Field required"):
         read_account(tmp_path)
+
+
+def test_a_long_array_is_read_in_time_that_grows_with_its_length(tmp_path: Path) -> None:
+    row = {"input": "a", "output_1": "b", "output_2": "c", "label": 1}
+    text = "[\n" + ",\n".join([json.dumps(row)] * 100_000) + "\n]"
+    started = time.process_time()
+    *_, last = elements(text, "x.json")
+    assert (last.line, last.column, last.value) == (100_001, 1, row)
+    assert time.process_time() - started < 5
+
+
+def annotated(comparison: dict[str, Any]) -> str:
+    """A file of one annotated pair, with these of its fields changed."""
+    whole = {"id": "1", "prompt": "Why?", "response_a": {"text": "So."}, "response_b": {"text": "No."}}
+    whole |= {"annotations": {"x": {"pref": "a"}}} | comparison
+    return json.dumps({"metadata": {"version": "2.0"}, "annotators": {}, "comparisons": [whole]})
+
+
+DOUBTFUL = [
+    ("annotated-pairs", "x.json", annotated({"metadata": {"tags": ["a"]}}), r"x\.json:1:1: comparisons\.0\.metadata"),
+    ("annotated-pairs", "x.json", annotated({"metadata": {"tags": 3}}), r"x\.json:1:1: comparisons\.0\.metadata\.tags"),
+    ("annotated-pairs", "x.json", annotated({"id": ""}), r"x\.json:1:1: comparisons\.0\.id: .* at least 1 character"),
+    ("annotated-pairs", "x.json", annotated({"prompt": "\ud800"}), r"x\.json:1:1: text with \\ud800 alone"),
+    ("trl", "x.jsonl", r'{"chosen": "\udfff", "rejected": "b"}', r"x\.jsonl:1:1: text with \\udfff alone"),
+    ("llmbar", "x.json", '[\n {"input": "\\ud800"}]', r"x\.json:2:2: cannot be read: text with \\ud800 alone"),
+    (
+        "trl",
+        "x.jsonl",
+        '{"chosen": "a", "rejected": "b", "chosen": "c"}',
+        r"x\.jsonl:1:1: the key `chosen` occurs twice",
+    ),
+    ("llmbar", "x.json", '[{"input": "a", "input": "b"}]', r"x\.json:1:2: .*the key `input` occurs twice"),
+    ("trl", "x.csv", "chosen,rejected,chosen\n1,2,3\n", r"x\.csv:1:1: the column `chosen` is there twice"),
+    ("trl", "x.csv", 'chosen,rejected\n"1\n",2\n1,2,3\n', r"x\.csv:4:1: 3 cells under 2 columns"),
+]
+
+
+@pytest.mark.parametrize(("format_name", "name", "text", "message"), DOUBTFUL)
+def test_what_can_be_meant_in_two_ways_is_refused_with_its_place(
+    tmp_path: Path, format_name: str, name: str, text: str, message: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(PreceptorError, match=message):
+        imported(format_name, tmp_path / name)
+
+
+def test_a_pair_of_surrogates_is_one_character_and_no_tags_are_none(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(annotated({"prompt": "\U0001f600", "metadata": {"tags": None}}))
+    [pair] = imported("annotated-pairs", tmp_path / "x.json").pairs
+    assert (pair.prompt.conversation[-1].content, pair.prompt.tags) == ("\U0001f600", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("state.json", "[]"), ("dataset_dict.json", "null"), ("README.md", "---\na: [\n---\n")]
+)
+def test_a_damaged_data_set_folder_is_one_error(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    jsonl(tmp_path / "train.jsonl", TRL["explicit"])
+    with pytest.raises(DataError, match="neither a file that is there"):
+        imported("trl", tmp_path)

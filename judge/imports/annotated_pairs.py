@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -22,6 +22,7 @@ from constitution.model import ID_PATTERN
 from constitution.strict_json import json_fault
 from generate.records import Message
 from judge.imports.found import Better, Compared, Item, Principled, Request, Said, Skipped
+from judge.imports.json_values import Refused, whole_value
 from judge.imports.rows import Foreign, Row, parsed, read_whole
 from judge.opinions import Voice
 
@@ -53,15 +54,22 @@ class ResponseText(Foreign):
     text: str
 
 
+class ComparisonMetadata(Foreign):
+    """What we know of what the file says of a pair."""
+
+    tags: str | None = None
+    messages: str | None = None
+
+
 class Comparison(Foreign):
     """One pair."""
 
-    id: str
+    id: str = Field(min_length=1)
     prompt: str | None
     response_a: ResponseText
     response_b: ResponseText
     annotations: dict[str, Annotation]
-    metadata: dict[str, Any] = Field(default={})
+    metadata: ComparisonMetadata = ComparisonMetadata()
 
 
 class Metadata(Foreign):
@@ -91,10 +99,12 @@ def read_annotated_pairs(request: Request) -> Iterator[Item]:
 def _parsed(source: str) -> AnnotatedPairs:
     text = read_whole(source)
     try:
-        value = json.loads(text)
+        value = whole_value(text)
     except json.JSONDecodeError as error:
         message = f"not valid JSON: {error.msg}"
         raise ConfigError([Problem(source, error.lineno, error.colno, message)]) from None
+    except Refused as error:
+        raise ConfigError([Problem(source, 1, 1, str(error))]) from None
     except (ValueError, RecursionError) as error:
         raise ConfigError([Problem(source, 1, 1, json_fault(text, str(error)).message)]) from None
     return parsed(Row(source, 1, 1, value), value, AnnotatedPairs)
@@ -126,7 +136,7 @@ def _items(comparison: Comparison, annotators: dict[str, Annotator], ids: dict[s
         else:
             said.append(one)
     first, second = comparison.response_a.text, comparison.response_b.text
-    tags = tuple(str(tag) for tag in comparison.metadata.get("tags", "").split() if tag)
+    tags = tuple((comparison.metadata.tags or "").split())
     yield Compared(comparison.id, conversation, first, second, tuple(said), tags)
 
 
@@ -154,7 +164,7 @@ def _better(annotation: Annotation) -> Better | None:
 def _conversation(comparison: Comparison) -> tuple[Message, ...] | None:
     """The messages that our own export keeps beside a prompt of several turns, else the prompt as the user's turn."""
     try:
-        messages = _MESSAGES.validate_json(comparison.metadata.get("messages", ""))
+        messages = _MESSAGES.validate_json(comparison.metadata.messages or "")
         if messages and messages[-1].role == "user":
             return messages
     except ValidationError:

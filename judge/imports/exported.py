@@ -36,8 +36,8 @@ class ShareRow(Foreign):
 class LabelRow(Foreign):
     """One pair with its label."""
 
-    pair_key: str
-    prompt_id: str
+    pair_key: str = Field(min_length=1)
+    prompt_id: str = Field(min_length=1)
     tags: tuple[str, ...]
     prompt: tuple[Turn, ...]
     response_a: str

@@ -10,10 +10,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
@@ -21,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless
 from constitution.files import decoded
-from constitution.strict_json import json_fault
 from generate.record_files import Place, is_url, opened_at, places, table_rows
 from judge.imports.found import Request
+from judge.imports.json_values import elements, line_value
 
 REASON_CHARS = 200
 MOST_UNPACKED = 100
@@ -127,60 +126,45 @@ def _json_lines(place: Place) -> Iterator[Row]:
     # Only "\n" ends a line: JSON text may hold U+2028 and others that str.splitlines() would split at.
     for number, line in enumerate(_text_lines(place), start=1):
         if line.strip():
-            try:
-                yield Row(place.name, number, 1, json.loads(line))
-            except RecursionError:
-                raise ConfigError([Problem(place.name, number, 1, "nested too deeply")]) from None
-            except ValueError as error:
-                fault = json_fault(line.removesuffix("\n"), str(error))
-                problem = Problem(place.name, number, fault.column, fault.message, line.removesuffix("\n"))
-                raise ConfigError([problem]) from None
+            yield Row(place.name, number, 1, line_value(line.removesuffix("\n"), place.name, number))
 
 
 def _json_array(place: Place) -> Iterator[Row]:
     """The elements of the array that the file is, each with its own line. The file is held in memory."""
-    source, text = place.name, "".join(_text_lines(place))
-    decoder, index = json.JSONDecoder(), _skip(text, 0)
-    if text[index : index + 1] != "[":
-        raise ConfigError([_json_problem(source, text, index, "expected an array of rows, `[ {...}, ... ]`")])
-    index = _skip(text, index + 1)
-    while text[index : index + 1] != "]":
-        try:
-            value, end = decoder.raw_decode(text, index)
-        except json.JSONDecodeError as error:
-            raise ConfigError([_json_problem(source, text, error.pos, f"not valid JSON: {error.msg}")]) from None
-        except (ValueError, RecursionError) as error:  # a number of too many digits, nested too deeply
-            raise ConfigError([_json_problem(source, text, index, f"cannot be read: {error}")]) from None
-        at = _json_problem(source, text, index, "")
-        yield Row(source, at.line, at.column, value)
-        index = _skip(text, end)
-        if text[index : index + 1] == ",":
-            index = _skip(text, index + 1)
-        elif text[index : index + 1] != "]":
-            raise ConfigError([_json_problem(source, text, index, "expected `,` or `]` after a row")])
-
-
-def _skip(text: str, index: int) -> int:
-    while text[index : index + 1].isspace():
-        index += 1
-    return index
-
-
-def _json_problem(source: str, text: str, index: int, message: str) -> Problem:
-    return Problem(source, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index), message)
+    for element in elements("".join(_text_lines(place)), place.name):
+        yield Row(place.name, *element)
 
 
 def _csv(place: Place) -> Iterator[Row]:
     # A line may also end in "\r" alone.
     lines = (part for line in _text_lines(place) for part in io.StringIO(line, newline=""))
-    reader = csv.DictReader(lines, strict=True)
-    line = reader.line_num
+    reader = csv.reader(lines, strict=True)
+    columns: list[str] | None = None
+    line = 0
     try:
-        for value in reader:
-            yield Row(place.name, line + 2 if line == 0 else line + 1, 1, value)
-            line = reader.line_num
+        for cells in reader:
+            first, line = line + 1, reader.line_num
+            if columns is None and cells:
+                columns = _columns(cells, place.name, first)
+            elif columns is not None and cells:
+                yield Row(place.name, first, 1, _by_column(columns, cells, place.name, first))
     except csv.Error as error:
         raise ConfigError([Problem(place.name, reader.line_num, 1, f"not valid CSV: {error}")]) from None
+
+
+def _columns(cells: list[str], source: str, line: int) -> list[str]:
+    """The names in the first row. Raises ConfigError where one is there twice."""
+    if twice := [name for name in cells if name and cells.count(name) > 1]:
+        raise ConfigError([Problem(source, line, 1, f"the column `{twice[0]}` is there twice")])
+    return cells
+
+
+def _by_column(columns: list[str], cells: list[str], source: str, line: int) -> dict[str, str | None]:
+    """A row's cells by name, None for those that it lacks. Raises ConfigError where it has too many."""
+    if len(cells) > len(columns):
+        message = f"{len(cells)} cells under {len(columns)} columns: a cell with a comma in it needs quotation marks"
+        raise ConfigError([Problem(source, line, 1, message)])
+    return dict(zip_longest(columns, cells))
 
 
 def _parquet(place: Place) -> Iterator[Row]:
@@ -207,7 +191,9 @@ def _data_set(source: str, split: str, configuration: str | None) -> Iterator[Ro
     try:
         for number, value in enumerate(_opened(source, split, configuration), start=1):
             yield Row(source, number, 1, value)
-    except (OSError, ValueError, LookupError, RuntimeError) as error:
+    except PreceptorError:
+        raise
+    except Exception as error:  # whatever the libraries meet in a damaged folder: YAML, Arrow, types, look-ups
         reason = (str(error).splitlines() or [type(error).__name__])[0][:REASON_CHARS]
         raise DataError(
             f"{harmless(source)}: neither a file that is there ({', '.join(READERS)}) nor a data set with a split "
