@@ -3,6 +3,7 @@ metrics.jsonl."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
 from constitution.progress import Progress
+from constitution.salvage import set_aside
 from constitution.store import Store
 from generate.records import Pair
+from generate.weights import model_damage
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.imported import OFF_POLICY
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 CALL = "train"
 """The word that calls the other processes of a torchrun (pipeline/workers.py)."""
+WEIGHTS = "model.safetensors"
 
 
 def _inputs(run: Run) -> dict[str, str]:
@@ -79,12 +83,34 @@ def train_policy(run: Run, references: Path, progress: Progress) -> TrainSummary
         )
 
 
+def _damage(run: Run) -> str | None:
+    """What is wrong with the policy that is there, in words; None if there is none, or nothing is seen."""
+    policy = run.folder.policy
+    damage = model_damage(policy) if (policy / WEIGHTS).exists() else None
+    return f"damaged: {policy.name}/{damage}" if damage else None
+
+
+def _set_damage_aside(run: Run) -> None:
+    """A damaged policy is kept under another name; a checkpoint of the training that is to go on stays."""
+    from train.checkpoint import NAME
+
+    policy = run.folder.policy
+    if _damage(run) is None:
+        return
+    aside = set_aside(policy)
+    policy.mkdir()
+    if (aside / NAME).exists():
+        os.rename(aside / NAME, policy / NAME)
+    run.console.say(f"  the damaged policy is kept as {aside.name}")
+
+
 def _execute(run: Run) -> list[str]:
     from pipeline.model_card import write_model_card
     from train import team
 
     require_passed(run)
     run.close_engines()
+    _set_damage_aside(run)
     with tracked(run, _inputs(run), run.console.tick) as progress:
         team.send(CALL)
         summary = train_policy(run, run.folder.references, progress)
@@ -111,7 +137,8 @@ TRAIN = Stage(
     needs=("generate", "label"),
     inputs=_inputs,
     uses=lambda config: settings_of(config, "model", "revision", "seed", "train", "audit"),
-    outputs=lambda folder: [folder.policy / "model.safetensors", folder.training, folder.metrics],
+    outputs=lambda folder: [folder.policy / WEIGHTS, folder.training, folder.metrics],
     execute=_execute,
     preview=_preview,
+    unfinished=_damage,
 )
