@@ -12,6 +12,7 @@ import math
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,18 +23,26 @@ from pipeline.executor_settings import RayExecutor
 from pipeline.ray_actors import BODY
 
 if TYPE_CHECKING:
+    from ray.data import Dataset
+    from ray.exceptions import RayError
+
     from pipeline.ray_actors import JudgeActor, SampleActor
 
 TASKS_A_FILE = 256
 OBJECTS_BYTES = 256 * 1024 * 1024
 """Ray's object store on this machine: no more than a few tasks and answers are in it at a time."""
 
+JOINING = (
+    " (a cluster that asks for a token is joined with `RAY_AUTH_MODE=token` and its token in `RAY_AUTH_TOKEN` or "
+    "~/.ray/auth_token; one without, with `RAY_AUTH_MODE=disabled`)"
+)
+
 
 class TaskFiles:
     """A folder of tasks, emptied before the first."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()  # a cluster's workers have working folders of their own
         self.count = 0
         self._rest: list[str] = []
 
@@ -77,42 +86,60 @@ def answers(
 ) -> Iterator[str]:
     """One answer a task. `work` is what the actors are told first; `gpus`: how many an actor's engine would fill.
 
-    Raises PreceptorError if actors died oftener than `restarts` allows.
+    Raises PreceptorError with what Ray says ended the work, such as actors that died oftener than `restarts` allows.
     """
     tasks.flush()
     with _cluster(settings):
-        import ray
-        from ray.data import ActorPoolStrategy, DataContext, read_parquet
-        from ray.exceptions import RayActorError
+        from ray.exceptions import RayError
 
-        DataContext.get_current().enable_progress_bars = False
-        for name in ("ray", "ray.data"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it raises says it once
-        share = _gpus_per_actor(settings, gpus, ray.cluster_resources().get("GPU", 0.0))
-        answered = (
-            read_parquet(str(tasks.folder))
-            .repartition(target_num_rows_per_block=1)
-            .map_batches(
-                actor,
-                fn_constructor_args=(work,),
-                batch_size=1,
-                batch_format="pyarrow",
-                compute=ActorPoolStrategy(size=settings.actors, max_tasks_in_flight_per_actor=1),
-                num_cpus=settings.cpus_per_actor,
-                num_gpus=share,
-                max_restarts=settings.restarts,
-                max_task_retries=settings.restarts,
-            )
-        )
         try:
-            for row in answered.iter_rows():
+            for row in _answered(tasks, actor, work, settings, gpus).iter_rows():
                 yield row[BODY]
-        except RayActorError as error:
-            raise PreceptorError(
-                f"an actor died, oftener than `executor.restarts: {settings.restarts}` allows, most likely for want of "
-                "memory: ask for fewer `actors`, or lower `batch_pairs` or `prompts_per_batch`. What was finished is "
-                f"kept: the same command goes on from there. ({_first_line(error)})"
-            ) from error
+        except RayError as error:
+            raise _ended(error, settings) from error
+
+
+def _answered(
+    tasks: TaskFiles, actor: type[JudgeActor | SampleActor], work: str, settings: RayExecutor, gpus: int
+) -> Dataset:
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext, read_parquet
+
+    DataContext.get_current().enable_progress_bars = False
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it raises says it once
+    share = _gpus_per_actor(settings, gpus, ray.cluster_resources().get("GPU", 0.0))
+    one_by_one = read_parquet(str(tasks.folder)).repartition(target_num_rows_per_block=1)
+    with warnings.catch_warnings():
+        # No named parameter stands for the restarts, and without these arguments Ray restarts an actor for ever.
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+        return one_by_one.map_batches(
+            actor,
+            fn_constructor_args=(work,),
+            batch_size=1,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=settings.actors, max_tasks_in_flight_per_actor=1),
+            num_cpus=settings.cpus_per_actor,
+            num_gpus=share,
+            max_restarts=settings.restarts,
+            max_task_retries=settings.restarts,
+        )
+
+
+def _ended(error: RayError, settings: RayExecutor) -> PreceptorError:
+    """What a user is told of an error of Ray's."""
+    from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+
+    kept = "What was finished is kept: the same command goes on from there."
+    if isinstance(error, RayActorError | OutOfMemoryError):
+        return PreceptorError(
+            f"an actor died, oftener than `executor.restarts: {settings.restarts}` allows, most likely for want of "
+            "memory: ask for fewer `actors`, or lower `batch_pairs` or `prompts_per_batch`. "
+            f"{kept} ({_first_line(error)})"
+        )
+    # Of a task's error the first line is its place; the last is what was raised.
+    said = str(error).strip().splitlines()[-1] if isinstance(error, RayTaskError) else _first_line(error)
+    return PreceptorError(f"Ray ended the work: {type(error).__name__}: {said}. {kept}")
 
 
 def _first_line(error: Exception) -> str:
@@ -139,6 +166,7 @@ def _cluster(settings: RayExecutor) -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
+    from ray.exceptions import RayError
 
     if ray.is_initialized():
         yield
@@ -158,8 +186,9 @@ def _cluster(settings: RayExecutor) -> Iterator[None]:
                     _temp_dir=folder,
                     **quiet,
                 )
-        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-            raise PreceptorError(f"Ray cannot be started or reached: {_first_line(error)}") from error
+        except (RayError, OSError, ValueError, RuntimeError) as error:
+            hint = "" if settings.address is None else JOINING
+            raise PreceptorError(f"Ray cannot be started or reached: {_first_line(error)}{hint}") from error
         try:
             yield
         finally:

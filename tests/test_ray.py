@@ -7,8 +7,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +20,8 @@ import pytest
 
 from constitution.errors import PreceptorError
 from generate.engine import ModelRef
-from pipeline.ray_pool import check_installed
+from pipeline.executor_settings import RayExecutor
+from pipeline.ray_pool import _ended, check_installed
 from tests.runs import command, environment, preceptor, write_run
 
 pytest.importorskip("ray")
@@ -129,6 +133,79 @@ def test_kills_of_the_driver_and_of_an_actor_cost_no_vote_and_give_none_twice(ju
     assert f"{len(wanted) - len(stored)} votes asked, {len(stored)} from the store" in said
     assert account(on_ray) == account(judged)
     assert not (on_ray / "runs/tiny/.tasks").exists()
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a cluster of one node that asks for a token and works in a folder of its own."""
+    for name, value in (("MODE", "token"), ("TOKEN", "a" * 64)):
+        monkeypatch.setenv(f"RAY_AUTH_{name}", value)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    head = ["--head", "--block", "--node-ip-address", "127.0.0.1", "--port", address.rpartition(":")[2]]
+    sizes = [
+        "--num-cpus",
+        "2",
+        "--num-gpus",
+        "0",
+        "--object-store-memory",
+        str(100 << 20),
+        "--include-dashboard",
+        "false",
+    ]
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        arguments = [*head, *sizes, "--disable-usage-stats", "--temp-dir", folder]
+        ray = Path(sys.executable).with_name("ray")
+        with (Path(folder) / "said").open("w+", encoding="utf-8") as said:
+            node = subprocess.Popen([ray, "start", *arguments], cwd=folder, stdout=said, stderr=said)
+            until = time.monotonic() + 60
+            while "Ray runtime started" not in Path(said.name).read_text(encoding="utf-8"):
+                assert node.poll() is None, Path(said.name).read_text(encoding="utf-8")
+                assert time.monotonic() < until, "no cluster after a minute"
+                time.sleep(0.1)
+            yield address
+            node.terminate()  # a blocked `ray start` ends what it started, and nothing else
+            node.wait(timeout=60)
+
+
+def test_a_cluster_that_is_there_is_joined_with_its_token_under_a_relative_runs_folder(
+    judged: Path, on_ray: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(on_ray / "runs/tiny/.stamps")
+    for file in (on_ray / "runs/tiny").glob("30-*"):
+        file.unlink()
+    there = (*ON_RAY, "--set", f"executor.address={cluster}", "--set", "executor.actors=1")
+    joined = preceptor("judge", "run.yaml", *there, cwd=on_ray)
+    assert done(joined)
+    assert "Deprecat" not in joined.stderr
+    assert rows(on_ray) == rows(judged)
+
+    (on_ray / "runs/tiny/30-votes.sqlite").unlink()
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
+    refused = preceptor("judge", "run.yaml", *there, cwd=on_ray)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert "Ray cannot be started or reached: " in refused.stderr
+    assert "`RAY_AUTH_MODE=token` and its token in `RAY_AUTH_TOKEN`" in refused.stderr
+
+
+def test_every_error_of_ray_is_one_sentence() -> None:
+    from ray.exceptions import NodeDiedError, ObjectStoreFullError, OutOfDiskError, OutOfMemoryError, RayTaskError
+
+    settings = RayExecutor(type="ray", restarts=1)
+    task = RayTaskError("work", "ray::work() (pid=1)\n  in work\nKeyError: 'a'", KeyError("a"))
+    wanted = {
+        OutOfMemoryError("killed"): "oftener than `executor.restarts: 1` allows",
+        OutOfDiskError("disk"): "Ray ended the work: OutOfDiskError: ",
+        ObjectStoreFullError("full"): "Ray ended the work: ObjectStoreFullError: full",
+        NodeDiedError("gone"): "Ray ended the work: NodeDiedError: gone",
+        task: "Ray ended the work: RayTaskError: KeyError: 'a'",
+    }
+    for error, text in wanted.items():
+        said = str(_ended(error, settings))
+        assert text in said
+        assert "the same command goes on from there" in said
+        assert "\n" not in said
 
 
 def test_without_ray_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
