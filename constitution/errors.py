@@ -7,8 +7,8 @@
     +-- JudgeError         a judge that cannot be asked at all (a single failed vote is a Vote, not an exception)
     +-- StoreError         a run folder or store that cannot be used as it is
 
-The command line prints the message of these and nothing else; any other exception is our mistake and keeps its
-traceback.
+The command line prints the message of these and nothing else, and one sentence for an error of the disk that names a
+file; any other exception is our mistake and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from typing import NamedTuple
 EXCERPT_WIDTH = 100
 MOST_SHOWN = 50
 """Faults of one file that a message spells out."""
+LONGEST_PATH = 300
+"""Characters of a path that a message shows."""
+_NULL = "embedded null"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -62,12 +65,19 @@ _DISK = {
 }
 
 
-def disk_trouble(error: OSError) -> str | None:
-    """One sentence for an error of the disk; None for any other, which would be our mistake."""
-    if error.errno not in _DISK:
-        return None
-    where = f"{harmless(str(error.filename))}: " if error.filename else ""
-    return f"{where}{_DISK[error.errno]}. What was finished is kept: the same command goes on from there."
+def disk_trouble(error: OSError | ValueError) -> str | None:
+    """One sentence for an error of the disk, or of a path that no file can have; None for any other, our mistake."""
+    if not isinstance(error, OSError):
+        return "a path holds a null character, which no file's name can" if _NULL in str(error) else None
+    where = f"{harmless(_shortened(str(error.filename)))}: " if error.filename else ""
+    if error.errno in _DISK:
+        return f"{where}{_DISK[error.errno]}. What was finished is kept: the same command goes on from there."
+    return f"{where}{error.strerror or error}" if where else None
+
+
+def _shortened(path: str) -> str:
+    """Its beginning and its end: a name may be what is too long about it."""
+    return path if len(path) <= LONGEST_PATH else f"{path[: LONGEST_PATH // 2]}…{path[-LONGEST_PATH // 2 :]}"
 
 
 class Problem(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     When the block ends with an error, `path` is what it was. Raises StoreError if it cannot be written.
     """
+    if not path.name:
+        raise StoreError(f"{path}: cannot be written (this is a folder, a file was expected)")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
@@ -92,13 +95,18 @@ def read_text(path: Path, max_bytes: int | None = None) -> str:
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file as a stream of bytes. Raises DataError if it is missing, a folder or unreadable."""
+    """The file as a stream of bytes. Raises DataError if it is missing, a folder, no regular file or unreadable."""
     try:
+        # A pipe would make us wait for its other end, and records are read more than once.
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+            raise DataError(f"{harmless(str(path))}: this is a pipe or a device, a file was expected")
         return path.open("rb")
     except FileNotFoundError:
         raise DataError(f"{harmless(str(path))}: there is no such file") from None
     except IsADirectoryError:
         raise DataError(f"{harmless(str(path))}: this is a folder, a file was expected") from None
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataError(f"{harmless(str(path))}: cannot be read ({reason})") from error

@@ -162,6 +162,13 @@ def reached(where: str, done: str = "read") -> Iterator[None]:
         yield
     except PreceptorError:
         raise
-    except (OSError, ValueError, ImportError, LookupError, RuntimeError) as error:
+    except (
+        OSError,
+        ValueError,
+        ImportError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+    ) as error:  # TypeError: it needs options
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{harmless(where)}: cannot be {done} ({type(error).__name__}: {said})") from error

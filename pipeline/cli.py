@@ -221,7 +221,7 @@ def answer() -> None:
     except PreceptorError as error:
         say(str(error))
         sys.exit(2)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         sentence = disk_trouble(error)
         if sentence is None:
             raise

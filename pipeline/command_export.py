@@ -72,6 +72,8 @@ def _check(format_name: str, out: str) -> None:
 
     if format_name not in FORMATS:
         raise DataError(f"--format `{format_name}`: expected one of {', '.join(FORMATS)}")
+    if not out:
+        raise DataError("--out: must not be empty")
     if MAY_HOLD_A_SECRET.search(out):
         raise DataError(f"--out: {KEYLESS}")
     if out.startswith(PREFIX):
@@ -80,6 +82,8 @@ def _check(format_name: str, out: str) -> None:
         hub_key(out)
     elif format_name != "annotated-pairs" and not is_url(out):
         folder = Path(out)
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"{folder}: this is a file; give `--out` a new folder")
         if folder.is_dir() and any(folder.iterdir()) and not (folder / "README.md").is_file():
             raise DataError(f"{folder}: holds other files; give `--out` a new folder")
 

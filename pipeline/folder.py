@@ -102,9 +102,12 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process. The kernel frees the lock of a process that died, however it died.
 
-        Raises StoreError if another live process holds it.
+        Raises StoreError if another live process holds it, or something else stands where its file is.
         """
-        with (self.root / ".lock").open("a+", encoding="ascii") as stream:
+        lock = self.root / ".lock"
+        if os.path.lexists(lock) and not lock.is_file():
+            raise StoreError(f"{lock}: this is no file, so the run folder cannot be locked; move it away")
+        with lock.open("a+", encoding="ascii") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from constitution.errors import ConfigError
+from constitution.errors import ConfigError, DataError, StoreError, disk_trouble
+from constitution.files import read_records, write_atomically
+from generate.engine import ModelRef
+from generate.records import Pair
 from pipeline.console import duration, printable
+from pipeline.folder import RunFolder
 from pipeline.load import load_run
 from tests.runs import environment, preceptor, write_run
 
@@ -165,3 +172,60 @@ def test_terminal_text_loses_escapes_and_overrides() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.4, "1:15"), (3700, "1:01:40")])
 def test_durations_are_clock_like(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+LONG = "x" * 300
+MISTAKEN: list[tuple[str, str, tuple[str, ...], str]] = [
+    ("", "", ("run", "run.yaml", "--dry-run", "--runs", LONG), "File name too long"),
+    ("", "", ("run", "run.yaml", "--dry-run", "--runs", "train.jsonl"), "Not a directory"),
+    ("", "", ("compare", LONG, "run.yaml"), "File name too long"),
+    ("", "", ("export", "run.yaml", "--format", "trl", "--out", LONG), "File name too long"),
+    ("", "", ("export", "run.yaml", "--format", "model", "--out", "train.jsonl"), "train.jsonl: this is a file"),
+    ("", "", ("export", "run.yaml", "--out", ""), "--out: must not be empty"),
+    ("train: train.jsonl", f"train: {LONG}", ("run", "run.yaml", "--dry-run"), "File name too long"),
+    ("train: train.jsonl", "train: reference://x", ("run", "run.yaml", "--dry-run"), "reference://x: cannot be read"),
+    (
+        "prompts: {train: train.jsonl, ",
+        f"pairs: {LONG}\nprompts: {{",
+        ("run", "run.yaml", "--dry-run"),
+        "name too long",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words", "said"), MISTAKEN)
+def test_a_path_that_cannot_be_is_one_sentence(
+    tiny_model: ModelRef, tmp_path: Path, old: str, new: str, words: tuple[str, ...], said: str
+) -> None:
+    run_file = write_run(tmp_path, tiny_model.path)
+    run_file.write_text(run_file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    result = preceptor(*words, cwd=tmp_path)
+    assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr[-2000:]
+    assert said in result.stderr
+    assert len(result.stderr) < 1500
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("gone/there")])
+def test_a_run_folder_whose_lock_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / ".lock")
+    with pytest.raises(StoreError, match=r"\.lock: this is no file"), RunFolder(tmp_path).locked():
+        pass
+
+
+def test_records_in_a_pipe_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "20-pairs.jsonl")
+    with pytest.raises(DataError, match="this is a pipe or a device"):
+        read_records(tmp_path / "20-pairs.jsonl", Pair)
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_folder_is_not_written_over(name: str) -> None:
+    with pytest.raises(StoreError, match="this is a folder, a file was expected"):
+        write_atomically(Path(name), "x")
+
+
+def test_what_is_no_mistake_in_a_path_keeps_its_traceback() -> None:
+    assert disk_trouble(ValueError("embedded null byte")) == "a path holds a null character, which no file's name can"
+    assert disk_trouble(OSError(errno.ELOOP, "Too many levels", "a/b")) == "a/b: Too many levels"
+    assert [disk_trouble(OSError("socket closed")), disk_trouble(ValueError("x"))] == [None, None]
