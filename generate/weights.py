@@ -29,12 +29,16 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """The disk's errors, as Python and as safetensors put them, as one StoreError."""
+    """The disk's errors, as Python, safetensors and tokenizers put them, as one StoreError."""
     from safetensors import SafetensorError
 
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except Exception as error:
+        # tokenizers raises a bare Exception, with Rust's words for what the system said.
+        rust = type(error) is Exception and "(os error " in str(error)
+        if not (rust or isinstance(error, (OSError, SafetensorError))):
+            raise
         why = (isinstance(error, OSError) and error.strerror) or first_line(error)
         said = f"{path}: cannot be written ({why}). What was finished is kept: the same command goes on from there."
         raise StoreError(said) from error

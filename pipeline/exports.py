@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from constitution.errors import DataError
+from constitution.errors import DataError, StoreError
 from constitution.files import write_atomically, write_json
 from constitution.read_json import read_record
 from generate.engine import ModelRef
@@ -51,13 +51,21 @@ def whole_folder(run: Run, folder: Path, license_name: str | None) -> str:
 
 
 def model_folder(run: Run, folder: Path) -> str:
-    """The trained model with its card."""
-    shutil.copytree(run.folder.policy, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(TRAINING))
+    """The trained model with its card. Raises StoreError if it cannot be written."""
+    _copy(run.folder.policy, folder)
     adapter = folder / "adapter"
     if adapter.is_dir():
         (adapter / "README.md").unlink(missing_ok=True)  # runs of before have peft's empty template of a card
         _name_base(adapter / "adapter_config.json", _reference(run))
     return "the trained model and its card"
+
+
+def _copy(policy: Path, folder: Path) -> None:
+    try:
+        shutil.copytree(policy, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(TRAINING))
+    except shutil.Error as error:  # every file that could not be copied: from where, to where, why
+        _, where, why = error.args[0][0]
+        raise StoreError(f"{where}: cannot be written ({why})") from error
 
 
 def _name_base(path: Path, reference: ModelRef) -> None:

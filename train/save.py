@@ -20,26 +20,33 @@ def save_policy(policy: Policy, out: Path, adapted: bool) -> None:
     training.
 
     Everything is written and synced in a folder inside `out` first, then renamed. A crash between two renames leaves
-    the checkpoint in place, so that the next call saves again.
+    the checkpoint in place, so that the next call saves again. Raises StoreError if it cannot be written; the folder
+    inside is removed then.
     """
     unfinished = out / UNFINISHED
     with writing(out):
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
-        with quiet_transformers():
-            if adapted:
-                policy.model.save_pretrained(unfinished / "adapter")
-                # peft's template of a card, all of it left to fill in; ours is beside the whole weights.
-                (unfinished / "adapter" / "README.md").unlink(missing_ok=True)
-            whole = policy.model.merge_and_unload() if adapted else policy.model
-            whole.save_pretrained(unfinished)
-            policy.tokenizer.save_pretrained(unfinished)
-        _sync(unfinished)
-        _remove_old(out)
-        for entry in sorted(unfinished.iterdir()):
-            os.replace(entry, out / entry.name)
-        unfinished.rmdir()
-        fsync_folder(out)
+        try:
+            _save(policy, unfinished, adapted)
+            _sync(unfinished)
+            _remove_old(out)
+            for entry in sorted(unfinished.iterdir()):
+                os.replace(entry, out / entry.name)
+            fsync_folder(out)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _save(policy: Policy, folder: Path, adapted: bool) -> None:
+    with quiet_transformers():
+        if adapted:
+            policy.model.save_pretrained(folder / "adapter")
+            # peft's template of a card, all of it left to fill in; ours is beside the whole weights.
+            (folder / "adapter" / "README.md").unlink(missing_ok=True)
+        whole = policy.model.merge_and_unload() if adapted else policy.model
+        whole.save_pretrained(folder)
+        policy.tokenizer.save_pretrained(folder)
 
 
 def _sync(folder: Path) -> None:
