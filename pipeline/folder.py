@@ -80,12 +80,25 @@ class RunFolder:
         self._stamps = root / ".stamps"
 
     def create(self) -> None:
-        """Make the folder. Raises StoreError if it cannot be written to."""
+        """Make the folder. Raises StoreError if it cannot be written to, or is a link out of the folder of all runs."""
+        self._check_links()
         try:
             self._stamps.mkdir(parents=True, exist_ok=True)
             self.votes.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.root}: cannot make the run folder: {error.strerror}") from error
+
+    def _check_links(self) -> None:
+        """A stage replaces what it finds in its folder, which must not be somebody else's. Where the folder of all runs
+        is itself is up to the user."""
+        runs = Path(os.path.realpath(self.root.parent))
+        for path in (self.root, *(inside for inside in self.root.glob("*") if not inside.is_file())):
+            place = Path(os.path.realpath(path))
+            if not place.is_relative_to(runs):
+                raise StoreError(
+                    f"{path}: a link to {place}, which is outside {self.root.parent}; nothing was written. Remove "
+                    "the link, or give `--runs` the folder that is to hold the runs."
+                )
 
     def stamp(self, stage: str) -> Stamp | None:
         """The stage's stamp; None if it never finished or its stamp cannot be read (then it is done again)."""
