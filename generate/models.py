@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from constitution.errors import ModelError
 from generate.bundled import HUB_IDS, resolve_bundled
 from generate.cache import content_digest
 from generate.engine import ModelRef
+from generate.model_config import check_numbers
 from generate.quiet import first_line
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
@@ -77,18 +79,23 @@ def _resolve_folder(name: str) -> ModelRef:
             else "has no *.safetensors weights"
         )
         raise ModelError(f"the model folder `{name}` {why}")
-    _refuse_foreign_code(name, folder / "config.json")
+    _check_config(name, folder / "config.json")
     files = sorted({file for pattern in MEANINGFUL_FILES for file in folder.glob(pattern) if file.name != TRAINING})
     return ModelRef(name=name, path=str(folder), revision=content_digest(files))
 
 
-def _refuse_foreign_code(name: str, config_file: Path) -> None:
+def _check_config(name: str, config_file: Path) -> None:
     try:
         config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ModelError(f"the config.json of the model `{name}` is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise ModelError(f"the config.json of the model `{name}` is not an object of settings")
+    check_numbers(name, config)
+    _refuse_foreign_code(name, config)
+
+
+def _refuse_foreign_code(name: str, config: Mapping[str, Any]) -> None:
     if "auto_map" not in config:
         return
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
@@ -123,7 +130,7 @@ def _resolve_hub(name: str, revision: str | None) -> ModelRef:
         config = hf_hub_download(name, "config.json", revision=commit)
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise _unreachable(name, revision, error) from error
-    _refuse_foreign_code(name, Path(config))
+    _check_config(name, Path(config))
     return ModelRef(name=name, path=name, revision=commit)
 
 

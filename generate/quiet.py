@@ -31,6 +31,8 @@ def first_line(error: Exception) -> str:
 
 
 def kind_and_first_line(error: Exception) -> str:
-    """As `first_line`, with the exception's type before it and of a readable length."""
+    """As `first_line`, with the exception's type before it of a readable length; after a colon the next line too."""
     kind, said = type(error).__name__, first_line(error)
+    if said.endswith(":"):
+        said = " ".join(line.strip() for line in str(error).strip().splitlines()[:2])
     return kind if said == kind else f"{kind}: {said[:MOST_CHARS]}"

@@ -13,7 +13,9 @@ from constitution.errors import DataError, ModelError
 from generate.align import Aligned, parted, ruled
 from generate.engine import Conversation, Failure, ModelRef
 from generate.load import hub_revision, model_errors
+from generate.quiet import kind_and_first_line
 from generate.readout import reads_as
+from generate.template_bounds import check_template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,14 +35,19 @@ def load_tokenizer(model: ModelRef) -> PreTrainedTokenizerBase:
 
 
 def read_tokenizer(model: ModelRef, **options: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer, with or without a chat template. Raises ModelError if it cannot be loaded."""
+    """The tokenizer, with or without a chat template. Raises ModelError if it cannot be loaded.
+
+    Its chat template is looked at before anything is rendered: template_bounds.py.
+    """
     from transformers import AutoTokenizer
 
     with model_errors(f"the tokenizer of `{model.name}` cannot be loaded"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             model.path, revision=hub_revision(model), trust_remote_code=False, **options
         )
-        return tokenizer
+        if tokenizer.chat_template:
+            check_template(model.name, tokenizer.chat_template)
+    return tokenizer
 
 
 def encode(
@@ -117,6 +124,11 @@ def _text(tokenizer: PreTrainedTokenizerBase, conversation: Conversation, answer
     except TemplateError as error:
         raise DataError(
             f"the model's chat template refuses the prompt that starts `{_start(conversation)}`: {error}"
+        ) from error
+    except Exception as error:  # The template is a stranger's program: `1 / 0`, a macro that calls itself for ever.
+        raise ModelError(
+            f"the model's chat template fails on the prompt that starts `{_start(conversation)}` "
+            f"({kind_and_first_line(error)})"
         ) from error
     return str(text)
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +24,6 @@ from generate.readout import sum_spellings
 from generate.records import Message
 from generate.settings import TransformersEngine
 from generate.tokens import encode, load_tokenizer, spellings
-from train.policy import load_reference
-from train.settings import TrainSettings
 
 SHORT = [
     "Hello there!",
@@ -244,44 +242,6 @@ def test_weights_that_were_cut_off_are_the_users_to_mend_too(tiny_model: ModelRe
     os.truncate(broken / "model.safetensors", 5000)
     with pytest.raises(ModelError, match="cannot be loaded"):
         runner(resolve_model(str(broken)))
-
-
-def changed_weights(model: ModelRef, folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> ModelRef:
-    """A copy of the model whose weights went through `change`."""
-    from safetensors.torch import load_file, save_file
-
-    shutil.copytree(model.path, folder)
-    save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors", {"format": "pt"})
-    return resolve_model(str(folder))
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (
-            lambda w: {k: v for k, v in w.items() if "layers.1." not in k},
-            r"lacks the weights model\.layers\.1\..* more",
-        ),
-        (lambda w: w | {"model.extra.weight": torch.ones(2)}, r"has no place for: model\.extra\.weight"),
-        (lambda w: w | {"model.norm.weight": torch.ones(7)}, "cannot be loaded"),
-    ],
-)
-def test_weights_are_never_made_up(tiny_model: ModelRef, tmp_path: Path, change: Any, why: str) -> None:
-    """For generating as for training: transformers would draw what is missing at random."""
-    broken = changed_weights(tiny_model, tmp_path / "broken", change)
-    for load in (runner, lambda model: load_reference(model, TrainSettings(loss="dpo"))):
-        with pytest.raises(ModelError, match=why):
-            load(broken)
-
-
-def test_weights_of_another_architecture_are_refused(tiny_model: ModelRef, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(tiny_model.path, other)
-    config = json.loads((other / "config.json").read_text())
-    changes = {"model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": 2}
-    (other / "config.json").write_text(json.dumps(config | changes))
-    with pytest.raises(ModelError, match="lacks the weights"):
-        runner(resolve_model(str(other)))
 
 
 @pytest.mark.real_model

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.hostile import names, records, templates, texts, verdicts, yaml_files
+from benchmarks.hostile import model_files, names, records, templates, texts, verdicts, yaml_files
 from benchmarks.hostile.case import Case, Outcome, try_case
 
 
@@ -31,7 +31,8 @@ class Result(NamedTuple):
 
 def all_cases() -> list[Case]:
     """Every input, in a fixed order."""
-    return [case for module in (yaml_files, templates, names, records, verdicts, texts) for case in module.cases()]
+    kinds = (yaml_files, templates, names, model_files, records, verdicts, texts)
+    return [case for kind in kinds for case in kind.cases()]
 
 
 def try_all(cases: list[Case]) -> Result:
