@@ -17,6 +17,8 @@ import errno
 import unicodedata
 from typing import NamedTuple
 
+from constitution.secret import may_be_shown, without_secrets
+
 EXCERPT_WIDTH = 100
 MOST_SHOWN = 50
 """Faults of one file that a message spells out."""
@@ -30,7 +32,7 @@ class PreceptorError(ValueError):
     """A mistake that the user can mend; `str(error)` says where it is and what was expected, and is safe to print."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("\n".join(harmless(line) for line in message.split("\n")))
+        super().__init__("\n".join(harmless(line) for line in without_secrets(message).split("\n")))
 
 
 def harmless(text: str) -> str:
@@ -95,7 +97,9 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         where = harmless(f"{place}: {self.message}")
-        return f"{where}\n{_excerpt(self.snippet, self.column)}" if self.snippet else where
+        return (
+            f"{where}\n{_excerpt(self.snippet, self.column)}" if self.snippet and may_be_shown(self.snippet) else where
+        )
 
 
 class ConfigError(PreceptorError):

@@ -31,19 +31,29 @@ def explain(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list[
     """One problem for each thing to mend; nothing about what was refused already."""
     assert tree.root is not None
     faults: list[Fault] = []
+    hidden: set[int] = set()
     suggested: set[tuple[Position, str]] = set()
     details = error.errors(include_url=False, include_input=False)
     for detail in sorted(details, key=lambda d: d["type"] == "missing"):
         location = detail["loc"]
         owner = locate(tree.root, model, location[:-1])
+        before = len(faults)
         if detail["type"] == "extra_forbidden":
             faults.append(_unknown_key(owner, str(location[-1]), suggested))
         elif detail["type"] == "missing":
             faults += _missing_key(owner, str(location[-1]), locate(tree.root, model, location), suggested)
         else:
-            faults += _wrong_value(locate(tree.root, model, location), detail, tree.root.at)
-    problems = [(fault, tree.problem(fault.at, fault.message)) for fault in faults]
-    return [problem if fault.quote else problem._replace(snippet="") for fault, problem in problems]
+            place = locate(tree.root, model, location)
+            faults += _wrong_value(place, detail, tree.root.at)
+            owner = place if _hides(place) else owner
+        hidden |= {fault.at.line for fault in faults[before:] if not fault.quote or _hides(owner)}
+    problems = [tree.problem(fault.at, fault.message) for fault in faults]
+    return [problem._replace(snippet="") if problem.line in hidden else problem for problem in problems]
+
+
+def _hides(owner: Place) -> bool:
+    """Whether a model that may be meant here says that its values are not to be shown."""
+    return any(model.model_config.get("hide_input_in_errors") for model in models_at(owner.type))
 
 
 def closest(word: str, choices: SequenceLike[str]) -> str | None:

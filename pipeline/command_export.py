@@ -66,7 +66,8 @@ def export_command(
 
 def _check(format_name: str, out: str) -> None:
     """Whether there is somewhere for it to go, before anything heavy is imported. Raises DataError."""
-    from generate.address import KEYLESS, MAY_HOLD_A_SECRET
+    from constitution.secret import MAY_HOLD_A_SECRET
+    from generate.address import KEYLESS
     from generate.record_files import is_url
     from pipeline.hub import PREFIX, hub_key
 

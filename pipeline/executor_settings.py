@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from constitution.record import Record
+from generate.address import Address
 
 
 class LocalExecutor(Record):
@@ -27,7 +28,7 @@ class RayExecutor(Record):
     """GPUs for each. When omitted: none where Ray has none, else as many as a copy of the engine's model spans."""
     restarts: int = Field(default=3, ge=0)
     """How often an actor that died is started again, and the batch that it had in hand is done again."""
-    address: str | None = Field(default=None, min_length=1)
+    address: Address | None = Field(default=None, min_length=1)
     """A running Ray cluster, such as `auto` or `ray://head:10001`; when omitted, Ray is started on this machine."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from constitution.errors import ConfigError
+from constitution.errors import ConfigError, ModelError
 from generate.engine import ModelRef
 from pipeline.load import load_run
 from tests.runs import command, environment, write_run
@@ -168,3 +168,42 @@ def test_an_address_of_prompts_may_hold_no_key_and_is_not_repeated(url: str, tmp
 )
 def test_other_addresses_of_prompts_are_taken(url: str, tmp_path: Path) -> None:
     assert load_run(write_run(tmp_path, "./model"), {}, [f"prompts.train={url}"]).prompts.train == url
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        f'{{type: openai, api_key: "{CANARY}"}}',
+        f'{{type: openai, kee: "{CANARY}"}}',
+        f'{{type: opnai, kee: "{CANARY}"}}',
+        f'{{type: openai, timeout_seconds: -1, base_url: "http://me:{CANARY}@host/v1"}}',
+        f'{{type: openai, api_key: "{CANARY}", api_key: "{CANARY}"}}',
+        f'{{type: openai, api_key: "{CANARY}", : ]',
+    ],
+)
+def test_a_fault_in_an_engine_does_not_quote_its_line(engine: str, tmp_path: Path) -> None:
+    text = write_run(tmp_path, "./model").read_text(encoding="utf-8")
+    (tmp_path / "run.yaml").write_text(
+        text.replace("judges:\n", f"engines: {{e: {engine}}}\njudges:\n"), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"run\.yaml:\d+:") as wrong:
+        load_run(tmp_path / "run.yaml", {})
+    assert CANARY not in str(wrong.value)
+
+
+def test_the_address_of_a_cluster_and_of_an_import_hold_no_password(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must not hold a user") as wrong:
+        load_run(write_run(tmp_path, "./model"), {}, [f"executor={{type: ray, address: 'ray://me:{CANARY}@head:1'}}"])
+    assert CANARY not in str(wrong.value)
+    url = f"https://me:{CANARY}@data.example.com/x"
+    called = call(tmp_path, "import", "trl", "train.jsonl", "--out", "there", "--url", url)
+    assert (called.returncode, "`url`: must not hold a user" in called.stderr) == (2, True)
+    assert CANARY not in called.stdout + called.stderr
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.parametrize("url", [f"https://me:{CANARY}@host/x", f"https://host/x?sig={CANARY}", f"s3://a:{CANARY}@b"])
+def test_no_error_repeats_the_secret_part_of_an_address(url: str) -> None:
+    said = str(ModelError(f"the model `{url}` is no model; see github://org:repo@v1/x"))
+    assert CANARY not in said
+    assert said.endswith("` is no model; see github://org:repo@v1/x")

@@ -37,7 +37,7 @@ class Request(Record):
     """Tags for every prompt, for the scopes of principles."""
     license: str | None = None
     """The data's licence, to be kept with it."""
-    url: str | None = None
+    url: Address | None = None
     """Where the data is from."""
     note: str | None = None
     """Anything else that a reader should know."""
