@@ -58,9 +58,13 @@ def _scalar(at: Position, value: object) -> Scalar:
 
 
 def _line(found: Flagged, flag: str, text: str = "") -> Position:
-    """A place for the flag, with what it says as the place's line."""
+    """A place for the flag, with what it says as the place's line. Raises ConfigError where that is no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the shell's bytes that are none come as half characters
+        raise ConfigError([Problem(flag.encode(errors="replace").decode(), 0, 1, "not valid UTF-8")]) from None
     first = len(found.tree.lines) + 1
-    found.tree.lines.extend(text.split("\n"))
+    found.tree.lines.extend([*text.split("\n"), ""])  # libyaml may point just past the end
     found.shown.update(dict.fromkeys(range(first, len(found.tree.lines) + 1), flag))
     return Position(first, 1)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz import Target, fuzz, main, mutated, targets
+from benchmarks.fuzz import fuzz, main
+from benchmarks.fuzz_targets import RUN, SETTINGS, Target, targets
+from constitution.errors import ConfigError
+from pipeline.load import load_run
 
 
 def test_a_second_of_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,19 +20,67 @@ def test_a_second_of_each(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(count > 0 for count in withstood.values())
 
 
-def test_what_is_not_withstood_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_withstood_is_made_small_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     def fragile(data: bytes, _: Path) -> None:
         data.decode("ascii")
 
-    assert fuzz("ascii", Target([b"abc"], fragile), 10, random.Random(0)) is None
+    assert fuzz("ascii", Target([b"some plain text", b"abc"], fragile), 10, 0) is None
+    assert "NOT WITHSTOOD with seed 0 after " in capsys.readouterr().out
+    kept = (tmp_path / "fuzz-ascii.bin").read_bytes()
     with pytest.raises(UnicodeDecodeError):
-        (tmp_path / "fuzz-ascii.bin").read_bytes().decode("ascii")
+        kept.decode("ascii")
+    assert len(kept) <= 5, "a letter that is none of ASCII's, in the shortest input"
 
 
-def test_mutations_are_reproducible_and_small() -> None:
-    one, two = ([mutated(b"x" * 1000, random.Random(seed), [b"y"]) for seed in range(50)] for _ in range(2))
+def test_mutations_are_reproducible_and_small(tmp_path: Path) -> None:
+    def tried(first: int) -> list[bytes]:
+        found: list[bytes] = []
+
+        def keep(data: bytes, _: Path) -> None:
+            found.append(data)
+            assert len(found) < 200
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path)
+            fuzz("kept", Target([b"x" * 1000], keep), 60, first)
+        return found[:199]
+
+    one, two, other = tried(7), tried(7), tried(8)
     assert one == two
-    assert len(set(one)) == 50
+    assert one != other
+    assert len(set(one)) > 150
     assert all(400 < len(data) < 3000 for data in one)
+
+
+def test_the_settings_that_are_mutated_reach_what_checks_them(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(RUN, encoding="utf-8")
+    for setting in ("executor={type: ray, actors: 2}", "train.beta=0.2", "train.lora.r=4"):
+        assert setting in SETTINGS
+        assert load_run(path, {}, [setting]) != load_run(path, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "setting", "flag"),
+    [({}, "judge=a\udc80", "--set judge"), ({}, "a\udc80=1", "--set a?"), ({"judge": "\udcff"}, "a=1", "--judge")],
+)
+def test_a_flag_that_is_no_text_is_refused(tmp_path: Path, flags: dict[str, object], setting: str, flag: str) -> None:
+    """Found by the fuzzer: Python passes an argument's bytes that are not UTF-8 on as half characters."""
+    path = tmp_path / "run.yaml"
+    path.write_text(RUN, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_run(path, flags, [setting])
+    assert [(one.file, one.message) for one in caught.value.problems] == [(flag, "not valid UTF-8")]
+
+
+def test_a_setting_that_stops_within_braces_is_refused(tmp_path: Path) -> None:
+    """Found by the fuzzer: the place of what lacks is the line behind the last."""
+    path = tmp_path / "run.yaml"
+    path.write_text(RUN, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_run(path, {}, ["executor={type: ray, a"])
+    assert {one.file for one in caught.value.problems} == {"--set executor"}
