@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ResultT = TypeVar("ResultT")
+MOST_NAMED = 10
+"""Conversations that are too long, in one message."""
 TEMPLATE_OPTIONS = {"enable_thinking": False}
 """For templates that know it (such as Qwen3's): a judge's first token is its label, not the start of a thought. The
 same for sampling and training, so that a policy is trained on the turn it was sampled in. Other templates ignore it."""
@@ -55,13 +57,17 @@ def encode(
 ) -> list[list[int]]:
     """Token ids of each conversation, ready for the assistant's first token.
 
-    Raises DataError if a conversation and `new_tokens` more do not fit into `context` tokens, or if the template
-    refuses it (some have no place for a system message).
+    Raises DataError if conversations and `new_tokens` more do not fit into `context` tokens, naming all of them up to
+    MOST_NAMED, or if the template refuses one (some have no place for a system message).
     """
     rows = _all_ids(tokenizer, conversations)
-    for conversation, ids in zip(conversations, rows, strict=True):
-        if said := _why_too_long(conversation, len(ids), new_tokens, context):
-            raise DataError(said)
+    checked = [
+        _why_too_long(conversation, len(ids), new_tokens, context)
+        for conversation, ids in zip(conversations, rows, strict=True)
+    ]
+    if faults := [said for said in checked if said]:
+        more = [f"and {len(faults) - MOST_NAMED} more"] if len(faults) > MOST_NAMED else []
+        raise DataError("\n".join([*faults[:MOST_NAMED], *more]))
     return rows
 
 

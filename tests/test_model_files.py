@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from constitution.errors import ModelError
+from constitution.errors import DataError, ModelError
 from generate.engine import ModelRef
 from generate.engine_transformers import TransformersRunner
 from generate.models import resolve_model
@@ -143,3 +143,13 @@ def test_what_real_chat_templates_do_is_allowed(bundled_model: ModelRef) -> None
     for source in REAL_CONSTRUCTS:
         check_template("m", source)
     check_template("m", {"default": "".join(REAL_CONSTRUCTS), "tool_use": REAL_CONSTRUCTS[0]})
+
+
+def test_every_prompt_of_a_call_that_is_too_long_is_named_at_once(tiny_model: ModelRef) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    texts = ["Hello", *(f"{number} " + "word " * 100 for number in range(12))]
+    with pytest.raises(DataError) as error:
+        encode(tokenizer, [(Message(role="user", content=text),) for text in texts], 8, 64)
+    lines = str(error.value).split("\n")
+    assert [line.split("`")[1].split()[0] for line in lines[:-1]] == [str(number) for number in range(10)]
+    assert lines[-1] == "and 2 more"
