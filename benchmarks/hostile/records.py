@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -123,7 +124,8 @@ STORES: Mapping[str, Callable[[Path], object]] = {
     "zeros": lambda path: path.write_bytes(bytes(8192)),
     "a pickle": lambda path: path.write_bytes(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."),
     "a folder": lambda path: path.mkdir(),
-    "a device": lambda path: path.symlink_to("/dev/null"),
+    "a device": lambda path: path.symlink_to("/dev/full"),
+    "a pipe": lambda path: os.mkfifo(path),
     "a database of another program": _other_program,
     "a later version": _later,
     "no checksum": _row(_INSERT, '{"text": "x"}', 0),
