@@ -1,7 +1,7 @@
 """The report as data, beside the page: one JSON with everything, and a CSV for each table.
 
-A spreadsheet runs a cell that begins like a formula. Text cells that do are given an apostrophe in front; numbers are
-numbers and stay as they are. The JSON holds every text unchanged.
+A spreadsheet runs a cell that begins like a formula. Text cells that do are given an apostrophe in front, and so
+is what follows a semicolon in them; numbers are numbers and stay as they are. The JSON holds every text unchanged.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from reports.trace.records import Frontier
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """https://owasp.org/www-community/attacks/CSV_Injection, with the full-width forms that spreadsheets fold."""
+_AFTER_SEMICOLON = re.compile(r"(;[\s\"]*)(?=[=+\-@＝＋－＠])")
+"""Where a cell would begin in a spreadsheet that splits at semicolons, as in many countries."""
 
 TRACED = {"trace.csv", "frontier.csv"}
 """Tables that not every report has."""
@@ -125,6 +128,7 @@ def _cell(value: JsonValue) -> str | int | float:
     if isinstance(value, int | float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _AFTER_SEMICOLON.sub(r"\1'", text)
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from constitution.identity import canonical_json, digest, seed_from
 from constitution.model import Constitution, Example, Principle
 from generate.records import Message, Pair, Prompt, Response
 from judge.records import VoteRequest
+from pipeline.folder import RunFolder, Stamp, changed_inputs
 
 KEYS = """
 from constitution.identity import digest, seed_from
@@ -39,6 +41,41 @@ def test_the_same_under_every_hash_seed_locale_and_time_zone() -> None:
         done = subprocess.run([sys.executable, "-c", KEYS], env=environment, capture_output=True, text=True, check=True)
         outputs.add(done.stdout)
     assert len(outputs) == 1
+
+
+CLOCK = """
+import datetime, time
+past = {when}
+time.time, time.time_ns, time.monotonic = lambda: past, lambda: int(past * 1e9), lambda: past
+class Then(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(past, tz)
+datetime.datetime = Then
+"""
+
+
+def test_the_same_when_the_clock_goes_back() -> None:
+    outputs = set()
+    for when in (2e9, 1e9, 0):
+        code = CLOCK.format(when=when) + KEYS
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
+
+
+def test_a_stage_stays_done_when_the_clock_goes_back(tmp_path: Path) -> None:
+    """A stamp of tomorrow is as good as one of yesterday: only what a stage was made from is compared."""
+    folder = RunFolder(tmp_path)
+    folder.create()
+    inputs = {"pairs": "0123", "seed": "4567"}
+    for year in ("2031", "2001"):
+        began = f"{year}-01-01T00:00:00+00:00"
+        stamp = Stamp(stage="label", inputs=inputs, seconds=-1, peak_mib=1, started=began, finished=began)
+        folder.write_stamp(stamp)
+        found = folder.stamp("label")
+        assert found == stamp
+        assert changed_inputs(found, inputs) == []
 
 
 def test_golden_values() -> None:

@@ -361,6 +361,14 @@ def test_a_csv_cell_cannot_be_a_formula(start: str) -> None:
     assert row == ["-1", "-0.5", f"'{start}1+1", "a=b"]
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"), [(";=1+1", ";'=1+1"), ('a; "=1;@b', "a; \"'=1;'@b"), ("=1;-2", "'=1;'-2"), ("a; b=c", "a; b=c")]
+)
+def test_nor_can_what_follows_a_semicolon(text: str, cell: str) -> None:
+    header, row = list(csv.reader(io.StringIO(csv_text([{"id": text, text: -1}], "id"), newline="")))
+    assert (header, row) == (["id", cell], [cell, "-1"])
+
+
 def test_a_loss_that_is_not_a_number_is_seen(tmp_path: Path, data: ReportData) -> None:
     broken = data.model_copy(update={"training": ({"step": 0, "loss": float("nan")}, {"step": 5, "loss": 0.6})})
     write_twins(broken, tmp_path)
