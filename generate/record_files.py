@@ -162,13 +162,7 @@ def reached(where: str, done: str = "read") -> Iterator[None]:
         yield
     except PreceptorError:
         raise
-    except (
-        OSError,
-        ValueError,
-        ImportError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-    ) as error:  # TypeError: it needs options
+    except (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError) as error:
+        # A TypeError comes of file systems that need options of their own.
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{harmless(where)}: cannot be {done} ({type(error).__name__}: {said})") from error
