@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from functools import cache
 
 from jinja2 import TemplateSyntaxError, nodes
-from jinja2.environment import Environment
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -56,7 +55,7 @@ def check_template(model: str, template: object) -> None:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> ImmutableSandboxedEnvironment:
     """As transformers reads chat templates."""
     extensions: list[type[Extension]] = [_Generation, loopcontrols]
     return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)

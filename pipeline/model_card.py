@@ -8,7 +8,7 @@ from pathlib import Path
 
 from constitution.files import write_atomically
 from generate.models import hub_id
-from judge.imports.folder import read_account
+from judge.imports.folder import is_import, read_account
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.judge_cards import judge_cards
@@ -34,8 +34,8 @@ def write_model_card(run: Run, labels: Sequence[Label], summary: TrainSummary) -
 
 
 def imported_from(run: Run) -> tuple[str, ...]:
-    """Hub ids of the data sets that the run's pairs are from."""
-    if not run.config.pairs:
+    """Hub ids of the data sets that the run's pairs are from; none where they are not of `preceptor import`."""
+    if not run.config.pairs or not is_import(run.base / run.config.pairs):
         return ()
     sources = read_account(run.base / run.config.pairs).request.sources
     return tuple(source for source in sources if "/" in source and not Path(source).exists() and hub_id(source))

@@ -30,7 +30,6 @@ from pipeline.used import settings_of, voters
 from reports.behaviour import BehaviourTable, behaviour_table
 from reports.data import HeldOutAnswers
 
-
 MOVED = "interval, and p after Holm's adjustment"
 """The rule by which reports/behaviour.py finds that a row moved: a table made by another one is made again."""
 

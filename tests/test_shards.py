@@ -22,6 +22,8 @@ from judge.imports.folder import pair_source, write_import
 from judge.imports.found import Compared, Item, Request, Said
 from judge.opinions import read_opinions
 from pipeline.imported import gather_imported
+from pipeline.model_card import imported_from
+from pipeline.opened import opened_run
 from pipeline.run import run_pipeline
 from tests.importing import imported
 from tests.judging import some_pairs
@@ -105,6 +107,8 @@ def test_a_run_on_shards_is_the_run_on_one_file(tmp_path: Path) -> None:
     for name, where in (("one", "pairs.jsonl"), ("many", "shards")):
         stages = ("generate", "judge", "label")
         run_pipeline(stages, tmp_path / "run.yaml", {"name": name}, [f"pairs={where}"], tmp_path / "runs")
+        with opened_run(tmp_path / "run.yaml", {"name": name}, [f"pairs={where}"], tmp_path / "runs", dry=True) as run:
+            assert imported_from(run) == (), "the model card names the data sets of an import alone"
     for artefact in ("10-prompts.jsonl", "20-pairs.jsonl", "40-labels.jsonl"):
         one, many = ((tmp_path / "runs" / name / artefact).read_bytes() for name in ("one", "many"))
         assert one == many

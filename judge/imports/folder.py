@@ -269,6 +269,11 @@ def single_source(where: str) -> Iterable[Single]:
     return RecordFile(path, Single) if not is_url(where) and path.exists() else ()
 
 
+def is_import(folder: Path) -> bool:
+    """Whether `preceptor import` wrote it."""
+    return (folder / ACCOUNT_FILE).is_file()
+
+
 def read_account(folder: Path) -> ImportAccount:
     """What the folder says of itself. Raises ConfigError where its file is damaged, DataError where there is none."""
     return read_record(folder / ACCOUNT_FILE, ImportAccount)
