@@ -6,7 +6,10 @@ Shapes: J held-out pairs, C coordinates.
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
+from statistics import median_high
 from typing import NamedTuple
 
 import numpy as np
@@ -38,12 +41,24 @@ class Rerun(NamedTuple):
 
 def rerun(run: Run, opened: Opened, edited: Edited, residuals: Missed) -> Rerun:
     """Nothing is trained."""
-    old = {one.id: one.weight for one in run.constitution.principles}
-    gone = {i: max(0.0, 1 - edited.left.get(i, 0.0) / weight) for i, weight in old.items() if weight}
+    gone = gone_of({one.id: one.weight for one in run.constitution.principles}, edited.left)
     way_C = way_between(opened.played, label_set(edited.labels, opened.recorded.head.pairs))
     changed = compare_labels({key: opened.found.labels[key].p for key in edited.labels}, edited.labels)
     margins_J = corrected(margins_at(opened.heldout, way_C), residuals, gone)
     return Rerun(changed, gone, way_C, margins_J)
+
+
+def gone_of(old: Mapping[str, float], left: Mapping[str, float]) -> dict[str, float]:
+    """How much of each principle's weight is gone, 0 to 1, against what became of the middle one of them.
+
+    Labels depend on the proportions of weights alone, so a factor on all of them takes nothing away.
+    """
+    kept = {i: left.get(i, 0.0) / weight for i, weight in old.items() if weight}
+    middle = median_high(kept.values()) or max(kept.values())
+    if not middle:
+        return dict.fromkeys(kept, 1.0)
+    gone = {i: max(0.0, 1 - part / middle) for i, part in kept.items()}
+    return {i: 0.0 if math.isclose(part, 0.0, abs_tol=1e-12) else part for i, part in gone.items()}
 
 
 def what_if(run: Run, opened: Opened, edited: Edited, *, answers: bool = False) -> WhatIf:
