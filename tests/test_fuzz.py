@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from benchmarks.fuzz import fuzz, main
 from benchmarks.fuzz_targets import RUN, SETTINGS, Target, targets
 from constitution.errors import ConfigError
 from pipeline.load import load_run
+from tests.conftest import REPOSITORY
 
 
 def test_a_second_of_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,6 +41,13 @@ def test_what_is_not_withstood_is_made_small_and_kept(
 
 
 def test_mutations_are_reproducible_and_small(tmp_path: Path) -> None:
+    """In a process of its own: Hypothesis draws otherwise after other tests' examples."""
+    code = "from pathlib import Path; from tests.test_fuzz import check_mutations; check_mutations(Path.cwd())"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=300)
+
+
+def check_mutations(folder: Path) -> None:
     def tried(first: int) -> list[bytes]:
         found: list[bytes] = []
 
@@ -45,7 +56,7 @@ def test_mutations_are_reproducible_and_small(tmp_path: Path) -> None:
             assert len(found) < 200
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(tmp_path)
+            patch.chdir(folder)
             fuzz("kept", Target([b"x" * 1000], keep), 60, first)
         return found[:199]
 
