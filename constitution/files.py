@@ -77,9 +77,13 @@ def write_json(path: Path, value: object) -> None:
 
 def write_records(path: Path, records: Iterable[BaseModel]) -> None:
     """One JSON object a line, atomically. Records are written as they come, and none is kept."""
+    write_lines(path, (record.model_dump_json() for record in records))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Texts of one line each, in the same way."""
     with replacing(path) as stream:
-        for record in records:
-            stream.write(record.model_dump_json().encode("utf-8") + b"\n")
+        stream.writelines(line.encode("utf-8") + b"\n" for line in lines)
 
 
 def read_text(path: Path, max_bytes: int | None = None) -> str:

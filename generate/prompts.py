@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +45,7 @@ def check_prompts(source: RecordSource[Prompt]) -> int:
     DataError if a file is missing, unreadable or there is no prompt.
     """
     count, problems, twice = 0, list[Problem](), list[str]()
-    with closing(SeenKeys()) as seen:
+    with SeenKeys() as seen:
         for found in source.found():
             count += 1
             if found.text is not None:

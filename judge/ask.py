@@ -217,20 +217,21 @@ def batches(
     The principles of one pair and order share a prefix: neighbours. A panel's members come one after the other.
     """
     for turn in turns(judge, constitution):
-        with closing(SeenKeys()) as seen:
+        with SeenKeys() as seen:
             for chunk in batched(pairs, size or turn.judge.batch_pairs):
                 # A question is about one pair: what was seen of pairs need not be kept of questions.
-                fresh = seen.add(_subject(pair) for pair in chunk)
+                subjects = [_subject(pair) for pair in chunk]
+                fresh = seen.add(subjects)
                 asks: Asks = {}
-                for pair in chunk:
-                    if _subject(pair) in fresh:
+                for subject, pair in zip(subjects, chunk, strict=True):
+                    if subject in fresh:
                         for ask in _asks(pair, turn):
                             asks.setdefault(ask.request.key, ask)
                 yield Batch(turn.judge, turn.principles, asks, store.get(asks), finality(retry_failed))
 
 
 def _subject(pair: Pair) -> str:
-    """What decides a pair's questions: its content, and which principles it is in the scope of."""
+    """What decides a pair's questions: its content, and the tags that scopes go by."""
     return " ".join((pair.key, *sorted(pair.prompt.tags)))
 
 

@@ -8,7 +8,7 @@ chosen is better (at least 0.5), `principles`, `weights` and `principle_p` the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,15 @@ def _answer(response: Response) -> list[dict[str, str]]:
 
 
 def write_preferences(path: Path, labelled: Iterable[tuple[Pair, Label]]) -> None:
-    """Write the pairs that have a label as one Parquet file."""
-    write_parquet(
-        path, preference_columns(), (preference_row(pair, label) for pair, label in labelled if label.p is not None)
-    )
+    """Write the pairs that have a label as one Parquet file, atomically, some rows at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema(list(preference_columns().items()))
+    rows = (preference_row(pair, label) for pair, label in labelled if label.p is not None)
+    with replacing(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
+        for chunk in batched(rows, ROWS_AT_ONCE):
+            writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
 
 
 def preference_columns() -> dict[str, Any]:
@@ -65,14 +70,3 @@ def message_list() -> Any:
     import pyarrow as pa
 
     return pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-
-
-def write_parquet(path: Path, columns: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows with explicit column types, atomically, some rows at a time."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = pa.schema(list(columns.items()))
-    with replacing(path) as stream, parquet.ParquetWriter(stream, schema) as writer:
-        for chunk in batched(rows, ROWS_AT_ONCE):
-            writer.write_table(pa.Table.from_pylist(chunk, schema=schema))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from constitution.model import Constitution, Principle
 from constitution.store import Store
@@ -22,9 +22,6 @@ from judge.export import message_list, preference_columns, preference_row
 from judge.interface import Judge
 from judge.records import Label, Vote
 from judge.shards import SplitRow, write_shards
-
-Configuration: TypeAlias = Literal["preferences", "labels", "votes", "principles"]
-CONFIGURATIONS: tuple[Configuration, ...] = ("preferences", "labels", "votes", "principles")
 
 
 def label_row(pair: Pair, label: Label) -> dict[str, Any]:

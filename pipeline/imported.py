@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
-from constitution.files import replacing, write_json, write_records
+from constitution.files import write_json, write_lines, write_records
 from constitution.identity import rows_digest
 from constitution.scratch import FirstValues, Grouped, SeenKeys
 from generate.pairs import PairCounts
@@ -42,8 +41,8 @@ def take_imported(run: Run) -> list[str]:
     run.sample_store().close()  # behaviour's answers go there; none of these pairs was sampled
     with Grouped() as pairs, Grouped() as prompts:
         taken = gather_imported(run.imported_pairs, pairs, prompts)
-        _write_lines(run.folder.prompts, prompts)
-        _write_lines(run.folder.pairs, pairs)
+        write_lines(run.folder.prompts, prompts)
+        write_lines(run.folder.pairs, pairs)
     write_json(run.folder.pair_counts, taken.counts.model_dump())
     if any(True for _ in run.imported_singles):
         write_records(run.folder.singles, run.imported_singles)
@@ -96,8 +95,3 @@ def gather_imported(source: Iterable[Pair], pairs: Grouped, prompts: Grouped) ->
         imported=responses,
     )
     return Taken(counts, twice)
-
-
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    with replacing(path) as stream:
-        stream.writelines(line.encode("utf-8") + b"\n" for line in lines)

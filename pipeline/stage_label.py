@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from itertools import groupby
 from typing import BinaryIO, TypeAlias
 
@@ -85,7 +84,7 @@ def _from_votes(run: Run) -> Iterator[Labelled]:
 
 def select_by_prompt(labelled: Iterable[Labelled]) -> Iterator[Labelled]:
     """`select_best_worst` one prompt at a time. Raises DataError where a prompt's pairs are not neighbours."""
-    with closing(SeenKeys()) as seen:
+    with SeenKeys() as seen:
         for key, group in groupby(labelled, key=lambda row: row[0].prompt.key):
             rows = list(group)
             if not seen.add([key]):

@@ -7,7 +7,6 @@ are also paired, each response once at most: every pair is then new evidence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from itertools import groupby
 
 from pydantic import AliasChoices, Field, StrictBool, TypeAdapter
@@ -32,7 +31,7 @@ class ThumbRow(Foreign):
 
 def read_thumbs(request: Request) -> Iterator[Item]:
     """A Rated for each usable row, then the pairs that they make, prompt by prompt."""
-    with closing(Grouped()) as kept:
+    with Grouped() as kept:
         for number, (_, row) in enumerate(read_rows(request, ThumbRow), start=1):
             item = _item(f"thumb-{number}", row, request)
             if isinstance(item, Rated):
