@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from benchmarks.artefacts import artefacts, differences, rows
 from benchmarks.survival_child import ASKED, PASSED, POINTS, SAID, Kill, run_command
+from pipeline.folder import REPORT_DATA
 from tests.runs import write_run
 
 RUN = Path("runs/tiny")
@@ -35,7 +36,7 @@ LEFT: Mapping[str, Sequence[str]] = {
     "judge": ("30-votes.sqlite", "30-votes.json"),
     "label": ("40-labels.jsonl", "40-preferences.parquet"),
     "train": ("50-policy", "50-references.sqlite", "50-training.json", "metrics.jsonl"),
-    "report": ("90-report.html", "90-report.json", "behaviour.csv", "labels.csv", "training.csv", "agreement.csv"),
+    "report": ("90-report.html", *REPORT_DATA),
 }
 """What each command makes: taken away before it is called."""
 PRELOADED = [

@@ -17,6 +17,16 @@ from pipeline.used import Used
 
 WORKING_STAGES = ("generate", "judge", "audit", "second-opinion", "label", "train", "behaviour", "trace")
 """In the order in which they run; what they leave, `report` shows."""
+REPORT_DATA = (
+    "90-report.json",
+    "behaviour.csv",
+    "labels.csv",
+    "decided.csv",
+    "conflicts.csv",
+    "training.csv",
+    "agreement.csv",
+)
+"""The report as data: what every report writes beside its page."""
 
 
 class Stamp(Record):
@@ -76,6 +86,7 @@ class RunFolder:
         self.ablation_page = root / "70-ablation.html"
         self.ablation_table = root / "70-ablation.csv"
         self.report = root / "90-report.html"
+        self.report_data = [root / name for name in REPORT_DATA]
         self.tasks = root / ".tasks"
         self._stamps = root / ".stamps"
 

@@ -173,7 +173,7 @@ REPORT = Stage(
     needs=("generate", "judge", "label", "train", "behaviour"),
     inputs=_inputs,
     uses=_uses,
-    outputs=lambda folder: [folder.report],
+    outputs=lambda folder: [folder.report, *folder.report_data],
     execute=_execute,
     preview=lambda run: [f"the report at {run.folder.report}"],
 )

@@ -15,11 +15,12 @@ import pytest
 import yaml
 
 from pipeline.config import RunConfig
+from pipeline.folder import REPORT_DATA
 from reports.data import ReportData
 from reports.page import ANSWERS_SHOWN, PAIRS_SHOWN, TEMPLATES, TEXT_SHOWN, render
 from reports.summary import headline, summary_lines
 from reports.text import interval_text, number, percent, visible
-from reports.twins import csv_text, json_safe, write_twins
+from reports.twins import TRACED, csv_text, json_safe, write_twins
 from tests.reporting import NASTY_AXIS, report_data
 
 NASTY = (
@@ -320,6 +321,7 @@ def test_a_principle_that_could_not_be_judged_is_listed_as_such(data: ReportData
 def test_the_json_twin_is_the_data(nasty_data: ReportData, tmp_path: Path) -> None:
     paths = write_twins(nasty_data, tmp_path)
     assert sorted(path.name for path in paths) == sorted(path.name for path in tmp_path.iterdir())
+    assert set(REPORT_DATA) == {path.name for path in paths} - TRACED
     assert ReportData.model_validate_json((tmp_path / "90-report.json").read_text(encoding="utf-8")) == nasty_data
 
 

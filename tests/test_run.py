@@ -182,6 +182,17 @@ def test_a_lost_artefact_is_made_again(copied: Path, capsys: pytest.CaptureFixtu
     assert labels.read_bytes() == content
 
 
+def test_a_lost_table_of_the_report_is_made_again(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = copied / "runs" / "tiny" / "decided.csv"
+    content = table.read_bytes()
+    table.unlink()
+    go(copied / "run.yaml", copied / "runs")
+    said = capsys.readouterr().out
+    assert "report: missing: decided.csv" in said
+    assert "behaviour: nothing to do" in said
+    assert table.read_bytes() == content
+
+
 def killed_when(
     condition: Callable[[], bool], arguments: list[str], cwd: Path, how: signal.Signals, times: int = 1
 ) -> int:
