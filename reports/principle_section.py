@@ -1,13 +1,13 @@
-"""What the page says of one principle in one place: its text, the labels that hang on it, its part of the training,
-what moved, what leaving it out did, and some pairs that it decides."""
+"""What the page says of one principle in one place: its text and all its settings, the labels that hang on it, its part
+of the training, what moved, what leaving it out did, and some pairs that it decides."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import NamedTuple
 
 from constitution.model import Principle
+from constitution.show import inline, shares
 from reports.ablation.effects import Effect
 from reports.ablation.records import Cell
 from reports.ablation.words import cell_sentence
@@ -19,6 +19,7 @@ from reports.decided import Decided, DecidedPair
 from reports.principle_figure import principle_figure
 from reports.principle_trace import HeldOut, Pull, held_out, pull_by_period, pull_over
 from reports.principle_words import held_out_sentence, pull_sentence
+from reports.text import percent, plural
 
 RIVALS_SHOWN = 3
 
@@ -35,8 +36,8 @@ class PrincipleSection(NamedTuple):
     """One principle."""
 
     principle: Principle
-    weight: float
-    """Of all principles' weights."""
+    settings: list[tuple[str, str]]
+    """Every setting besides the text, as a name and in words."""
     behaviour: PrincipleRow | None
     decided: Decided | None
     labels: str
@@ -70,7 +71,7 @@ def _section(
     listed = [ListedPair(row, questions.get(row.pair), row.pair in shown) for row in data.deciding.get(own, ())]
     return PrincipleSection(
         principle=principle,
-        weight=principle.weight / math.fsum(p.weight for p in data.constitution.principles),
+        settings=_settings(principle, shares(data.constitution)[own]),
         behaviour=next((row for row in data.behaviour.principles if row.id == own), None),
         decided=decided,
         labels=decided_sentence(decided) if decided else "",
@@ -82,6 +83,20 @@ def _section(
         ablated=_ablated(own, data),
         pairs=listed,
     )
+
+
+def _settings(principle: Principle, share: float) -> list[tuple[str, str]]:
+    """What this run used, defaults included, so that a threshold edited since can be told from it."""
+    listed = {
+        "Weight": f"{principle.weight:g}, {percent(share)} % of all",
+        "Applies to": f"prompts tagged {', '.join(principle.scope)}" if principle.scope else "every prompt",
+        "Axis": principle.axis,
+        "Voted on by": f"source {principle.source}" if principle.source else "",
+        "Question": principle.question or "",
+        "Check": inline(principle.check.model_dump(mode="json", exclude_none=True)) if principle.check else "none",
+        "Examples": plural(len(principle.examples), "worked comparison") if principle.examples else "",
+    }
+    return [(name, words) for name, words in listed.items() if words]
 
 
 def _trained(rows: tuple[Row, ...], principle: str) -> tuple[Pull | None, list[Pull], list[HeldOut]]:
