@@ -16,6 +16,7 @@ from constitution.errors import ConfigError, DataError, Problem
 from constitution.explain import explain
 from constitution.extend import Written, overlay, principle_order, written
 from constitution.files import RecordT, read_text
+from constitution.kinds import run_file_for_constitution
 from constitution.model import Constitution, ConstitutionFile
 from constitution.nodes import Mapping, Scalar, Sequence, Tree, Unusable, plain
 from constitution.places import locate
@@ -48,6 +49,8 @@ def read_constitution(path: Path) -> Written:
 def _read(path: Path, text: str, below: tuple[str, ...]) -> Written:
     """`below`: the real paths of the files that extend this one."""
     tree = parse_yaml(text, str(path))
+    if other := run_file_for_constitution(tree):
+        raise ConfigError([other])
     try:
         parent = _parent(tree, path, (*below, os.path.realpath(path))) if tree.root else None
     except ConfigError as error:

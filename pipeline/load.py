@@ -7,6 +7,7 @@ from pathlib import Path
 
 from constitution.errors import ConfigError, Problem
 from constitution.files import read_text
+from constitution.kinds import constitution_for_run_file
 from constitution.load import validate_tree
 from constitution.strict_yaml import MAX_BYTES, parse_yaml
 from pipeline.config import RunConfig
@@ -20,6 +21,8 @@ def load_run(path: Path, flags: Mapping[str, object], settings: Sequence[str] = 
     strictly as the file. Raises ConfigError naming the file's line, or, where the file has no fault, the flag.
     """
     tree = parse_yaml(read_text(path, MAX_BYTES), str(path))
+    if other := constitution_for_run_file(tree):
+        raise ConfigError([other])
     config = validate_tree(tree, RunConfig)
     given = {name: value for name, value in flags.items() if value is not None}
     if not given and not settings:
