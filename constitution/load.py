@@ -21,6 +21,7 @@ from constitution.model import Constitution, ConstitutionFile
 from constitution.nodes import Mapping, Scalar, Sequence, Tree, Unusable, plain
 from constitution.places import locate
 from constitution.record import Record
+from constitution.repeated import with_unique_ids
 from constitution.strict_yaml import MAX_BYTES, parse_yaml
 
 MAX_FILES = 16
@@ -117,6 +118,8 @@ def validate_tree(tree: Tree, model: type[RecordT]) -> RecordT:
 
 def _checked(tree: Tree, model: type[RecordT]) -> RecordT | list[Problem]:
     """The record that a tree says, or the tree's problems and the model's, in the file's order."""
+    if tree.root is not None and issubclass(model, Constitution):
+        tree = with_unique_ids(tree, tree.root)
     problems = list(tree.problems)
     if tree.root is not None:
         try:

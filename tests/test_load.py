@@ -94,7 +94,7 @@ BAD = [
     Bad(GOOD, "name: a\nprinciples: []\n", "2:13: `principles`: needs at least 1 item, has 0"),
     Bad(GOOD, "name: a\nprinciples: {a: b}\n", "2:13: `principles`: expected a list, found a mapping"),
     Bad(GOOD, "name: a\nprinciples: [be good]\n", "2:14: `principles[0]`: expected a mapping with the keys `id`, `text`, found the text `be good`"),
-    Bad(GOOD, "name: a\nprinciples:\n- {id: a, text: b}\n- {id: a, text: c}\n", "1:1: principle ids must be unique; repeated: a"),
+    Bad(GOOD, "name: a\nprinciples:\n- {id: a, text: b}\n- {id: a, text: c}\n", "4:8: `id`: `a` is already on line 3, and ids must be unique"),
 ]  # fmt: skip
 
 
@@ -148,6 +148,13 @@ def test_whole_message_of_several_mistakes(tmp_path: Path) -> None:
         "        axis: no\n"
         "              ^"
     )
+
+
+def test_an_id_used_again_is_told_together_with_all_other_faults() -> None:
+    text = "name: a\nprinciples:\n- {id: a, text: b, check: {type: pattern, pattern: '('}}\n- {id: a}\n- {id: a, text: c, axis: 3}\n"
+    assert [m.split(" ", 2)[:2] for m in messages(text)] == [
+        ["3:52:", "`pattern`:"], ["4:3:", "the"], ["4:8:", "`id`:"], ["5:8:", "`id`:"], ["5:26:", "`axis`:"]
+    ]  # fmt: skip
 
 
 def test_what_was_refused_is_not_complained_about_twice() -> None:
