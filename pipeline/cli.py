@@ -34,7 +34,6 @@ app = typer.Typer(
     help="From a constitution in YAML to a trained model, and from its behaviour back to the principles.",
 )
 app.add_typer(constitution_app, name="constitution")
-
 INTERRUPTED = 130
 MEMORY_RAN_OUT = (
     "Memory ran out: end what else uses it, take a smaller model or lower the engine's `batch_size`. What was finished "
@@ -70,6 +69,24 @@ Executor = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(metavar="local|ray", help="Sample and judge in this process, or on Ray actors.", show_default=False),
 ]
+
+
+def _say_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        typer.echo(f"preceptor {version('preceptor')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version, and end.")
+]
+
+
+@app.callback()
+def without_command(version: Version = False) -> None:
+    """Options that stand before a command."""
 
 
 def _add_command(command_name: str, stages: tuple[str, ...] | None, help_text: str) -> None:

@@ -30,7 +30,8 @@ def help_page() -> str:
     """The whole page."""
     # typer carries its own copy of click and names no type for it.
     root: Any = typer.main.get_command(app)
-    return "\n".join([HEAD, *(_section(words, command) for words, command in _commands(root, ("preceptor",)))])
+    sections = [(("preceptor",), root), *_commands(root, ("preceptor",))]
+    return "\n".join([HEAD, *(_section(words, command) for words, command in sections)])
 
 
 def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -50,7 +51,9 @@ def _section(words: tuple[str, ...], command: Any) -> str:
 
 
 def _usage(name: str, command: Any) -> str:
-    """What must be given."""
+    """What must be given; of the program itself, all that can be given without a command."""
+    if hasattr(command, "commands"):
+        return " ".join([name, *(parameter.opts[0] for parameter in command.params)])
     needed = [parameter for parameter in command.params if parameter.required]
     words = [
         _metavar(parameter) if parameter.param_type_name == "argument" else f"{parameter.opts[0]} {_metavar(parameter)}"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def test_help_needs_neither_torch_nor_half_a_second(tmp_path: Path) -> None:
         assert result.returncode == 0
     assert "second-opinion" in result.stdout
     assert min(times) < 0.5, times
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    with (Path(__file__).resolve().parent.parent / "pyproject.toml").open("rb") as file:
+        expected = tomllib.load(file)["project"]["version"]
+    for words in (("--version",), ("--version", "run")):
+        result = preceptor(*words, cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (0, f"preceptor {expected}\n")
 
 
 def test_stages_that_need_no_model_load_no_torch(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def test_every_line_of_a_console_block_is_a_command_that_there_is(block: Block) 
 
 def check_command(line: str) -> None:
     program, *words = line.split()
-    if program == "preceptor":
+    if program == "preceptor" and words[0].startswith("-"):
+        mentioned(app, words)  # is answered while it is parsed
+    elif program == "preceptor":
         for alternative in command_lines(line):
             parse(app, filled(alternative, NUMBERS)[1:])
     elif program == "make":
