@@ -43,10 +43,10 @@ class Material(NamedTuple):
         return Counter(share.principle for label in self.labels.values() for share in label.shares)
 
 
-def material(run: Run) -> Material:
+def material(run: Run, reader: str = "ablate") -> Material:
     """Raises DataError if the run is not trained, or its labels are of another constitution than it has now."""
-    pairs, labels, _ = read_labelled(run, "ablate")
-    check_made([run.folder.training], "ablate", "train")
+    pairs, labels, _ = read_labelled(run, reader)
+    check_made(run, [run.folder.training], reader, "train")
     needs = ("inputs", "kept_step", "processes", "heldout", "heldout_pairs", "left_out")
     summary = read_object(run.folder.training, needs)
     items = training_pairs(pairs, labels)

@@ -123,7 +123,7 @@ def _said(answer: Completion) -> Said:
 @contextmanager
 def opened_chat(run: Run, seed: int | None, temperature: float | None, traced: bool) -> Iterator[Chat]:
     """Raises DataError if the run is not trained yet, ModelError if a model cannot be loaded."""
-    check_made([run.folder.policy / "model.safetensors"], "chat", "train")
+    check_made(run, [run.folder.policy / "model.safetensors"], "chat", "train")
     sampling = run.config.behaviour.sampling or run.config.generate.sampling
     if temperature is not None:
         sampling = sampling.model_copy(update={"temperature": temperature})

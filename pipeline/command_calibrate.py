@@ -27,6 +27,7 @@ from judge.resampling import Score
 from judge.settings import LlmJudge, RecordedJudge
 from pipeline.console import Console
 from pipeline.context import Run
+from pipeline.invoked import command
 from pipeline.load import load_run
 from pipeline.opened import folder_of
 
@@ -55,7 +56,7 @@ def run_calibrate(
     config = load_run(path, flags, settings)
     folder = folder_of(config, path, runs)
     with Console() as console:
-        run = Run(config, path.resolve().parent, folder, console, dry=dry_run)
+        run = Run(config, path.resolve().parent, folder, console, path, dry=dry_run)
         subject = _subject(run, judge or config.judge, gold)
         pairs = _gold_pairs(gold) if gold else _own_pairs(run)
         labels = _labels(subject, gold) if gold else None  # first: its faults should cost no vote
@@ -102,8 +103,8 @@ def _gold_pairs(folder: Path) -> list[Pair]:
 def _own_pairs(run: Run) -> list[Pair]:
     if not run.folder.pairs.exists():
         raise DataError(
-            f"{run.folder.pairs}: no pairs to calibrate on; run `preceptor generate` with this run file first, or give "
-            "`--gold` a folder that `preceptor import` wrote"
+            f"{run.folder.pairs}: no pairs to calibrate on; run `{command(run, 'generate')}` first, or give `--gold` a "
+            "folder that `preceptor import` wrote"
         )
     return list(run.pairs())
 

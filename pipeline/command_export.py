@@ -58,9 +58,9 @@ def export_command(
 
     config = load_run(run_file, {"name": name, "judge": judge}, settings or [])
     with Console() as console:
-        run = Run(config, run_file.resolve().parent, folder_of(config, run_file, runs), console)
+        run = Run(config, run_file.resolve().parent, folder_of(config, run_file, runs), console, run_file)
         # Training needs what data needs, pairs and labels; a behaviour needs what a model needs.
-        check_needs(STAGES["behaviour" if format_name == "model" else "train"], run, STAGES)
+        check_needs(STAGES["behaviour" if format_name == "model" else "train"], run, STAGES, "export")
         console.say(_exported(run, format_name, out, license_name, public))
 
 

@@ -130,7 +130,7 @@ def _pair_thread(run: Run, begins: str) -> Traced:
     from reports.pair_words import pair_lines
 
     labelled = read_labelled(run, "trace")
-    check_made([run.folder.votes], "trace", "judge")
+    check_made(run, [run.folder.votes], "trace", "judge")
     at = _place([pair.key for pair in labelled.pairs], begins)
     pair, judge = labelled.pairs[at], run.judge(run.config.judge)
     with run.judged_votes() as store:

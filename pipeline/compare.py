@@ -20,6 +20,7 @@ from judge.comparison import Comparison, Judged, compare_all
 from judge.records import Vote
 from pipeline.context import Run
 from pipeline.forecast import say_forecast
+from pipeline.invoked import command
 from pipeline.opened import opened_run
 from pipeline.paces import read_paces
 from pipeline.stage_judge import ask_votes, say_plan
@@ -42,9 +43,7 @@ def run_comparison(
     with opened_run(path, flags, settings, runs, dry_run, measure=measure) as run:
         _check_names(run, judges)
         if not run.folder.pairs.exists():
-            raise DataError(
-                "there are no pairs to compare judges on: run `preceptor generate` with this run file first"
-            )
+            raise DataError(f"there are no pairs to compare judges on: run `{command(run, 'generate')}` first")
         sample = sample_pairs(run.pairs(), pairs, run.config.seed)
         run.console.heading(f"compare-judges: {', '.join(judges)} on {len(sample)} pairs")
         if dry_run:

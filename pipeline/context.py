@@ -48,6 +48,8 @@ class Run:
     base: Path
     folder: RunFolder
     console: Console
+    file: Path = Path("RUN.yaml")
+    """The run file, as the user named it."""
     dry: bool = False
     accept: tuple[str, ...] = ()
     """Judges whose labels are trained on although their audit failed."""

@@ -19,6 +19,7 @@ from judge.labels import Missing, Preference, view
 from judge.records import Label
 from judge.relabelled import Carried, carry, kept_principles
 from pipeline.context import Run
+from pipeline.invoked import command
 from pipeline.stage_label import Labelled
 
 
@@ -94,7 +95,7 @@ def exchange(run: Run, old: Path, new: Path) -> Exchange:
     """The run under either constitution. Raises DataError if it has no labels to compare."""
     for path in (run.folder.pairs, run.folder.votes, run.folder.labels):
         if not path.exists():
-            raise DataError(f"{path} is not there: run `preceptor run` with this run file first")
+            raise DataError(f"{path} is not there: run `{command(run, 'run')}` first")
     one, other = (
         replace(run, config=run.config.model_copy(update={"constitution": str(path.resolve())})) for path in (old, new)
     )

@@ -25,8 +25,8 @@ class Labelled(NamedTuple):
 
 def read_labelled(run: Run, reader: str) -> Labelled:
     """Raises DataError if the run has no labels yet, or has them of other pairs or of another constitution."""
-    check_made([run.folder.pairs], reader, "generate")
-    check_made([run.folder.labels], reader, "label")
+    check_made(run, [run.folder.pairs], reader, "generate")
+    check_made(run, [run.folder.labels], reader, "label")
     pairs, labels = list(run.pairs()), list(run.labels())
     if [pair.key for pair in pairs] != [label.pair_key for label in labels]:
         raise DataError(f"{run.folder.labels}: not the labels of the pairs in {run.folder.pairs.name}: {AGAIN}")

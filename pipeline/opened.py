@@ -47,6 +47,7 @@ def opened_run(
             base,
             folder,
             console,
+            path,
             dry=dry,
             accept=tuple(accept),
             retry_failed=retry_failed,

@@ -18,7 +18,11 @@ from pipeline.config import RunConfig
 from pipeline.console import duration
 from pipeline.context import Run
 from pipeline.folder import RunFolder, Stamp, changed_inputs
+from pipeline.invoked import command
 from pipeline.resolved import used_now
+
+COMMANDS_OF_STAGES = ("generate", "judge", "second-opinion", "label", "train", "behaviour", "report")
+"""Commands that do one stage alone."""
 
 
 class Stage(NamedTuple):
@@ -65,19 +69,23 @@ def enumerated(names: Sequence[str], most: int = 6) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def check_needs(stage: Stage, run: Run, stages: dict[str, Stage]) -> None:
-    """Raise DataError naming the command that makes what this stage reads, if it is not there."""
+def check_needs(stage: Stage, run: Run, stages: dict[str, Stage], reader: str | None = None) -> None:
+    """Raise DataError naming the command that makes what this stage reads, if it is not there. `reader` is who asks for
+    it in the stage's place."""
     for need in stage.needs:
-        check_made(stages[need].outputs(run.folder), stage.name, need)
+        check_made(run, stages[need].outputs(run.folder), reader or stage.name, need)
 
 
-def check_made(paths: Sequence[Path], reader: str, maker: str) -> None:
-    """Raise DataError naming the stage `maker` if one of its outputs, which `reader` reads, is not there."""
-    for path in paths:
-        if not path.exists():
-            raise DataError(
-                f"`{reader}` reads {path.name}, which `{maker}` makes: run `preceptor {maker}` with this run file first"
-            )
+def check_made(run: Run, paths: Sequence[Path], reader: str, maker: str) -> None:
+    """Raise DataError naming the stage `maker` if one of its outputs, which `reader` reads, is not there.
+
+    Who goes from stage to stage is told the next one too; all others, what gets there at once.
+    """
+    if (missing := next((path for path in paths if not path.exists()), None)) is None:
+        return
+    whole = f"`{command(run, 'run')}`"
+    what = f"`{command(run, maker)}` first, or {whole} for all" if reader in COMMANDS_OF_STAGES else f"{whole} first"
+    raise DataError(f"`{reader}` reads {missing.name}, which `{maker}` makes: run {what}")
 
 
 def run_stage(stage: Stage, run: Run) -> bool:

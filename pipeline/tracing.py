@@ -68,7 +68,7 @@ class AnswersAlong(NamedTuple):
 
 def opened_recording(run: Run) -> Followed:
     """Loads no model. Raises DataError if the run is not trained as its file says, or left no recording."""
-    found = material(run)
+    found = material(run, "trace")
     trained_job(run, found)
     recorded = read_recording(run.folder.recording, found.inputs, found.steps)
     settings = run.config.train

@@ -8,6 +8,7 @@ from constitution.errors import DataError
 from constitution.store import Store
 from pipeline.ablation_inputs import Material
 from pipeline.context import Run
+from pipeline.invoked import command
 from pipeline.singles import read_singles
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def trained_job(run: Run, found: Material) -> Job:
     if job.inputs != found.inputs:
         raise DataError(
             f"{run.folder.training}: the policy was trained with other labels or settings than the run has now: run "
-            "`preceptor train` with this run file first"
+            f"`{command(run, 'train')}` first"
         )
     return job
 

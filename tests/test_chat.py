@@ -171,7 +171,8 @@ def test_what_cannot_be_is_one_sentence(trained: Path) -> None:
         return result.stderr
 
     assert "--prompt: no prompt" in refused("--prompt", "  ")
-    assert "`chat` reads model.safetensors, which `train` makes" in refused("--prompt", "x", "--name", "other")
+    untrained = refused("--prompt", "x", "--name", "other")
+    assert "`chat` reads model.safetensors, which `train` makes: run `preceptor run run.yaml --name other`" in untrained
     assert not (trained / "runs/other").exists()
 
 

@@ -169,9 +169,10 @@ def test_constitution_schema_is_the_shipped_file(tmp_path: Path) -> None:
 
 
 def test_a_stage_alone_names_the_stage_that_it_needs(tmp_path: Path) -> None:
-    result = preceptor("label", write_run(tmp_path, "nowhere"), cwd=tmp_path)
+    run_file = write_run(tmp_path, "nowhere")
+    result = preceptor("label", run_file, cwd=tmp_path)
     assert result.returncode == 2
-    assert "run `preceptor generate` with this run file first" in result.stderr
+    assert f"run `preceptor generate {run_file}` first, or `preceptor run {run_file}` for all" in result.stderr
 
 
 def test_terminal_text_loses_escapes_and_overrides() -> None:

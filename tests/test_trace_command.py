@@ -118,7 +118,7 @@ def test_what_cannot_be_followed_is_said_in_one_sentence(labelled: Path, tmp_pat
     nowhere = refused("conflicts", "run.yaml", "--json", tmp_path / "no" / "folder.json", cwd=labelled)
     assert "folder.json: cannot be written (No such file or directory)" in nowhere
     unlabelled = refused("trace", "run.yaml", "--principle", "p0", "--name", "other", cwd=labelled)
-    assert "`trace` reads 20-pairs.jsonl, which `generate` makes: run `preceptor generate`" in unlabelled
+    assert "`trace` reads 20-pairs.jsonl, which `generate` makes: run `preceptor run run.yaml --name" in unlabelled
     assert not (labelled / "runs" / "other").exists(), "looking makes no folder"
 
 
