@@ -112,15 +112,15 @@ def _next(run_file: Path | None, name: str | None, runs: Path) -> str:
     """What to do with it: a run is done again in its own folder, so that who wants to compare keeps a copy."""
     if run_file is None:
         return "what that does to a run's votes, labels and behaviour: the same with --run RUN.yaml"
+    from pipeline.invoked import named, program
     from pipeline.load import load_run
     from pipeline.opened import folder_of
 
     folder = folder_of(load_run(run_file, {"name": name}), run_file, runs).root
-    flags = f" --name {name}" if name else ""
     return (
         f"to compare later, keep a copy: cp -r {folder} {folder}-before\n"
-        f"then, with the new constitution in {run_file}: preceptor run {run_file}{flags}\n"
-        f"and: preceptor compare {folder}-before {folder}"
+        f"then, with the new constitution in {run_file}: {program()} run {named(run_file, name, runs)}\n"
+        f"and: {program()} compare {folder}-before {folder}"
     )
 
 
@@ -145,9 +145,10 @@ def init(
 ) -> None:
     """Write a commented constitution to start from. A file that is there is left as it is."""
     from constitution.starter import write_starter
+    from pipeline.invoked import program
 
     write_starter(file)
-    typer.echo(f"{file} written; edit it, then: preceptor constitution check {file}")
+    typer.echo(f"{file} written; edit it, then: {program()} constitution check {file}")
 
 
 @constitution_app.command("schema")

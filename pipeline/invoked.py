@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +17,20 @@ RUNS = Path("runs")
 """Where run folders are when no flag says it."""
 
 
+def program() -> str:
+    """`preceptor` where a shell finds the one that runs, else the path that was typed to start it.
+
+    Another start, as by `python -m` or in a notebook, says nothing of how a shell calls it: then it has its plain name.
+    """
+    typed, found = sys.argv[0], shutil.which(PROGRAM)
+    if os.path.basename(typed) != PROGRAM or not os.path.exists(typed):
+        return PROGRAM
+    return PROGRAM if found and os.path.samefile(found, typed) else shlex.quote(typed)
+
+
 def command(run: Run, words: str) -> str:
-    """`preceptor WORDS` on this run, in this run folder."""
-    return f"{PROGRAM} {words} {named(run.file, _own_name(run), run.folder.root.parent)}"
+    """`preceptor WORDS`, as the user can call it, on this run, in this run folder."""
+    return f"{program()} {words} {named(run.file, _own_name(run), run.folder.root.parent)}"
 
 
 def named(run_file: Path, name: str | None, runs: Path) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from constitution.read_json import read_object
 from pipeline.context import Run
+from pipeline.invoked import command
 from pipeline.judged import read_behaviour
 from reports.behaviour import BehaviourTable
 from reports.summary import feature_sentence, principle_sentence
 
 
-def next_lines(run: Run, run_file: Path) -> list[str]:
+def next_lines(run: Run) -> list[str]:
     """For a run that has a report."""
     table = read_behaviour(run)
     principle, sentence = most_moved(table)
@@ -19,11 +18,9 @@ def next_lines(run: Run, run_file: Path) -> list[str]:
     lines = [f"report: {run.folder.report}", f"model: {run.folder.policy}", f"moved most: {sentence}"]
     if warnings:
         lines.append(f"warnings: {warnings}, in {run.folder.training} and in the report")
-    own = "" if run.folder.root == Path("runs") / run.folder.root.name else f" --runs {run.folder.root.parent}"
-    name = f"{run_file}{'' if _named_so(run, run_file) else f' --name {run.config.name}'}{own}"
-    lines.append(f"talk to both policies: preceptor chat {name}")
+    lines.append(f"talk to both policies: {command(run, 'chat')}")
     if principle is not None and run.folder.recording.exists():
-        lines.append(f"who moved it: preceptor trace {name} --behaviour {principle}")
+        lines.append(f"who moved it: {command(run, 'trace')} --behaviour {principle}")
     return lines
 
 
@@ -39,9 +36,3 @@ def most_moved(table: BehaviourTable) -> tuple[str | None, str]:
         feature = min(features, key=lambda one: one.p if one.p is not None else 1.0)
         return None, feature_sentence(feature)
     return None, "nothing that could be detected; the report says what would have been"
-
-
-def _named_so(run: Run, run_file: Path) -> bool:
-    from pipeline.load import load_run
-
-    return load_run(run_file, {}).name == run.config.name

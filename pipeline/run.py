@@ -67,7 +67,7 @@ def run_pipeline(
             which = enumerated(list(unused))
             run.console.say(f"At least in part made with other values of {which}: {run.folder.config} says which.")
         if names is None:
-            for line in next_lines(run, path):
+            for line in next_lines(run):
                 run.console.say(line)
 
 

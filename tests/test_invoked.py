@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.runs import preceptor, write_run
+from tests.runs import environment, preceptor, write_run
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,33 @@ def test_what_needs_a_finished_run_names_the_one_command_that_makes_it(words: tu
     result = preceptor(*given, *flags, cwd=tmp_path)
     assert result.returncode == 2
     assert "run `preceptor run 'my folder/mine.yaml' --name early --runs elsewhere` first" in result.stderr
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with the command in `bin/preceptor`, as pip makes it."""
+    program = tmp_path / "my bin" / "preceptor"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom pipeline.cli import entry\n\nentry()\n", encoding="utf-8")
+    program.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "path", "shown"),
+    [
+        ("'my bin/preceptor'", "/nowhere", "'my bin/preceptor'"),
+        ("'{folder}/my bin/preceptor'", "/nowhere", "'{folder}/my bin/preceptor'"),
+        ("preceptor", "{folder}/my bin", "preceptor"),
+        ("'my bin/preceptor'", "{folder}/my bin", "preceptor"),
+        (f"{sys.executable} -m pipeline.cli", "/nowhere", "preceptor"),
+    ],
+)
+def test_a_command_is_printed_as_it_can_be_called(installed: Path, typed: str, path: str, shown: str) -> None:
+    typed, path, shown = (each.format(folder=installed) for each in (typed, path, shown))
+    result = subprocess.run(
+        ["/bin/sh", "-c", f"{typed} constitution init"],
+        cwd=installed, env={**environment(), "PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = f"constitution.yaml written; edit it, then: {shown} constitution check constitution.yaml\n"
+    assert (result.stdout, result.stderr) == (said, "")
