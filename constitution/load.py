@@ -133,11 +133,11 @@ def _checked(tree: Tree, model: type[RecordT]) -> RecordT | list[Problem]:
 
 
 def problem_at(path: Path, model: type[Record], keys: tuple[str, ...], message: str) -> Problem:
-    """A fault at the value of these nested keys of a file that is a `model`; at its start where a flag set it."""
+    """A fault at the value of these nested keys of a file that is a `model`; at the flag where the file has none."""
     tree = parse_yaml(read_text(path, MAX_BYTES), str(path))
     assert tree.root is not None, "a file that has been loaded"
     place = locate(tree.root, model, keys)
-    return tree.problem(place.node.at if place.node else tree.root.at, message)
+    return tree.problem(place.node.at, message) if place.node else Problem(f"--set {'.'.join(keys)}", 0, 1, message)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

@@ -85,7 +85,7 @@ def _checked(given: str | bytes) -> str:
     try:
         text = (given if isinstance(given, bytes) else given.encode("utf-8")).decode("utf-8").strip()
     except UnicodeError:
-        raise ConfigError([Problem(where, 1, 1, "not UTF-8 text")]) from None
+        raise ConfigError([Problem(where, 0, 1, "not UTF-8 text")]) from None
     if not text:
         raise ConfigError([Problem(where, 0, 1, "no prompt: give one with --prompt TEXT or on standard input")])
     return text

@@ -3,7 +3,9 @@ the run's recording in milliseconds; nothing is judged or trained."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -73,10 +75,14 @@ def run_whatif(
 
     with opened_run(path, flags, settings, runs) as run:
         asked = edit(run, drop, weight, constitution)
-        opened = opened_trace(run)
-        result = what_if(run, opened, _edited(opened, asked), answers=answers)
+        with _pointing_on(run, constitution):
+            opened = opened_trace(run)
+            edited = _edited(opened, asked)
+        result = what_if(run, opened, edited, answers=answers)
         for line in whatif_lines(result):
             run.console.say(line)
+        if constitution and result.unjudged:
+            run.console.say(_elsewhere(run, constitution))
         if json_file is not None:
             write_atomically(json_file, result.model_dump_json(indent=2) + "\n")
             run.console.say(f"written to {json_file}")
@@ -90,30 +96,30 @@ def edit(run: Run, drop: Sequence[str], weight: Sequence[str], constitution: Pat
 
     if constitution is not None:
         if drop or weight:
-            raise ConfigError([Problem("whatif", 1, 1, "give either --constitution, or --drop and --weight")])
+            raise ConfigError([Problem("whatif", 0, 1, "give either --constitution, or --drop and --weight")])
         change = exchange(run, run.base / run.config.constitution, constitution)
         assert change.new.constitution, "read at once, so that a fault in it is said before a model is loaded"
         return change
     weights = {principle.id: principle.weight for principle in run.constitution.principles}
-    named = [*drop, *(one.split("=", 1)[0] for one in weight)]
+    named = [*(("--drop", i) for i in drop), *(("--weight", one.split("=", 1)[0]) for one in weight)]
     if not named:
-        raise ConfigError([Problem("whatif", 1, 1, "give --drop, --weight or --constitution")])
-    for given in named:
+        raise ConfigError([Problem("whatif", 0, 1, "give --drop, --weight or --constitution")])
+    for flag, given in named:
         if given not in weights:
-            raise ConfigError([Problem("whatif", 1, 1, f"`{given}`: the constitution has: {', '.join(weights)}")])
-        if named.count(given) > 1:
-            raise ConfigError([Problem("whatif", 1, 1, f"`{given}`: it is named twice; drop it, or give one weight")])
+            raise ConfigError([Problem(flag, 0, 1, f"`{given}`: the constitution has: {', '.join(weights)}")])
+        if [i for _, i in named].count(given) > 1:
+            raise ConfigError([Problem(flag, 0, 1, f"`{given}`: it is named twice; drop it, or give one weight")])
     for one in weight:
         weights[one.split("=", 1)[0]] = _number(one)
     weights = {i: value for i, value in weights.items() if i not in drop}
     if not any(weights.values()):
-        raise ConfigError([Problem("whatif", 1, 1, "no principle with a weight is left")])
+        raise ConfigError([Problem("whatif", 0, 1, "no principle with a weight is left")])
     return weighted(run.constitution, weights)
 
 
 def _edited(opened: Opened, asked: Constitution | Exchange) -> Edited:
-    """Raises ConfigError where no principle with a weight was judged."""
-    from constitution.errors import ConfigError, Problem
+    """Raises DataError where no principle with a weight was judged."""
+    from constitution.errors import DataError
     from constitution.model import Constitution
     from pipeline.edited import exchanged, reweighted
 
@@ -121,8 +127,28 @@ def _edited(opened: Opened, asked: Constitution | Exchange) -> Edited:
         return reweighted(opened, asked)
     edited = exchanged(asked, opened)
     if not edited.heard:
-        raise ConfigError([Problem(asked.new.config.constitution, 1, 1, "no principle of it was judged in this run")])
+        raise DataError("no principle of that constitution was judged in this run")
     return edited
+
+
+@contextmanager
+def _pointing_on(run: Run, constitution: Path | None) -> Iterator[None]:
+    """Where there is no prediction for another constitution: what can be said of it all the same."""
+    from constitution.errors import DataError
+
+    try:
+        yield
+    except DataError as error:
+        if constitution is None:
+            raise
+        raise DataError(f"--constitution {constitution}: {error}; {_elsewhere(run, constitution)}") from error
+
+
+def _elsewhere(run: Run, constitution: Path) -> str:
+    from pipeline.invoked import command
+
+    diff = f"constitution diff {shlex.join([str(run.file.parent / run.config.constitution), str(constitution)])} --run"
+    return f"what it does to the run's votes and labels: `{command(run, diff)}`"
 
 
 def _number(given: str) -> float:
@@ -133,5 +159,5 @@ def _number(given: str) -> float:
     except (IndexError, ValueError):
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise ConfigError([Problem("whatif", 1, 1, f"--weight {given}: give ID=WEIGHT, a number of at least 0")])
+        raise ConfigError([Problem(f"--weight {given}", 0, 1, "give ID=WEIGHT, a number of at least 0")])
     return value

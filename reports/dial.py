@@ -104,7 +104,7 @@ def two_axes(given: str) -> tuple[str, str]:
     """`A:B`. Raises ConfigError for anything else."""
     first, _, second = given.partition(":")
     if not first or not second:
-        raise ConfigError([Problem("--dial", 1, 1, f"`{given}` must name two axes, like helpfulness:safety")])
+        raise ConfigError([Problem("--dial", 0, 1, f"`{given}` must name two axes, like helpfulness:safety")])
     return first, second
 
 

@@ -83,7 +83,7 @@ def test_a_run_files_wrong_axes_are_found_before_anything_is_computed(tmp_path: 
         assert str(caught.value).startswith(said)
     run_file.write_text(text, encoding="utf-8")
     flag = "trace.dial='a:b'"
-    expected = re.escape("run.yaml:1:1: `trace.dial` is `a:b`")
+    expected = re.escape("--set trace.dial: `trace.dial` is `a:b`")
     with pytest.raises(ConfigError, match=expected), opened_run(run_file, {}, [flag], tmp_path / "runs", True):
         pass
 

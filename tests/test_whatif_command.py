@@ -172,6 +172,9 @@ def test_a_reworded_principle_is_said_to_be_unjudged(trained: Path, followed: st
     found, said = asked(trained, tmp_path / "out.json", "--constitution", edited)
     assert found.unjudged == ("short",)
     assert "not judged yet, so not in it: short" in said
+    assert f"`preceptor constitution diff constitution.yaml {edited} --run run.yaml`" in said
+    edited.write_text("name: new\nprinciples:\n" + FOURTH.replace("an e", "a vowel"), encoding="utf-8")
+    assert "in this run; what it does to the run's votes" in refused(trained, "whatif", "--constitution", edited)
     first = WhatIf.model_validate_json((trained / "first.json").read_text(encoding="utf-8"))
     assert found.behaviours == first.behaviours, "what is left is the constitution without it"
 
@@ -179,9 +182,9 @@ def test_a_reworded_principle_is_said_to_be_unjudged(trained: Path, followed: st
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "give --drop, --weight or --constitution"),
-        (("--drop", "shrt"), "`shrt`: the constitution has: short, few-vowels"),
-        (("--weight", "shrt=1"), "`shrt`: the constitution has: short, few-vowels"),
+        ((), "whatif: give --drop, --weight or --constitution"),
+        (("--drop", "shrt"), "--drop: `shrt`: the constitution has: short, few-vowels"),
+        (("--weight", "shrt=1"), "--weight: `shrt`: the constitution has: short, few-vowels"),
         (("--weight", "short"), "--weight short: give ID=WEIGHT, a number of at least 0"),
         (("--weight", "short=-1"), "--weight short=-1: give ID=WEIGHT"),
         (("--weight", "short=nan"), "--weight short=nan: give ID=WEIGHT"),

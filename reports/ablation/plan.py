@@ -111,7 +111,7 @@ def _no_such(wrong: str, can: Sequence[str]) -> Problem:
     close = get_close_matches(wrong, can, n=1)
     hint = f"; did you mean `{close[0]}`?" if close else ""
     said = f"`{wrong}` is no principle with a weight above 0; there are: {', '.join(can)}{hint}"
-    return Problem("--without", 1, 1, said)
+    return Problem("--without", 0, 1, said)
 
 
 def random_subsets(can: Sequence[str], count: int, taken: Iterable[frozenset[str]], seed: int) -> list[frozenset[str]]:
