@@ -112,6 +112,6 @@ def test_subsets_run_out() -> None:
 
 def test_an_id_that_cannot_be_left_out_is_named() -> None:
     with pytest.raises(
-        ConfigError, match=r"`plain` is no principle with a weight above 0; there are: brave, calm, dry"
+        ConfigError, match=r"--without: `plain` is no principle with a weight above 0; there are: brave, calm, dry"
     ):
         make_plan(constitution(), {}, Asked(without=("brave+plain",)), 0)

@@ -112,7 +112,7 @@ def test_what_cannot_be_followed_is_said_in_one_sentence(labelled: Path, tmp_pat
     letter = max(first, key=first.count)
     ambiguous = refused("trace", "run.yaml", "--pair", letter, cwd=labelled)
     assert f"`{letter}`: {first.count(letter)} pairs begin so: " in ambiguous
-    assert "must name two axes" in refused("conflicts", "run.yaml", "--dial", "brevity", cwd=labelled)
+    assert "--dial: `brevity` must name two axes" in refused("conflicts", "run.yaml", "--dial", "brevity", cwd=labelled)
     wrong = refused("conflicts", "run.yaml", "--dial", "brevity:taste", cwd=labelled)
     assert "no principle with a weight is on axis `taste`; the constitution has: brevity, general, sound" in wrong
     nowhere = refused("conflicts", "run.yaml", "--json", tmp_path / "no" / "folder.json", cwd=labelled)
