@@ -33,7 +33,8 @@ DRAWS_AT_ONCE = 64
 
 
 class Score(Record):
-    """A figure with its 95 % interval, and what it rests on; None where nothing can be said."""
+    """A figure with its 95 % interval, and what it rests on; None where nothing can be said. A figure of one cluster may
+    be without an interval."""
 
     value: float | None
     low: float | None
@@ -89,13 +90,16 @@ def content_seed(array: Floats) -> int:
 
 
 def percentile_score(rows_N_K: Floats, clusters: Clusters, statistic: Callable[[Floats], Floats]) -> Score:
-    """A statistic of totals with its percentile bootstrap interval."""
+    """A statistic of totals with its percentile bootstrap interval; of one cluster without any, as all draws of it are
+    the same."""
     if not len(rows_N_K):
         return nothing()
     value, values_D = bootstrapped(rows_N_K, clusters, statistic)
     n, groups = len(rows_N_K), count_clusters(len(rows_N_K), clusters)
     if math.isnan(value) or not len(values_D):
         return nothing(n, groups)
+    if groups < 2:
+        return Score(value=value, low=None, high=None, n=n, clusters=groups)
     low, high = np.quantile(values_D, [0.025, 0.975])
     return Score(value=value, low=float(low), high=float(high), n=n, clusters=groups)
 

@@ -115,8 +115,7 @@ def kappa(first: ArrayLike, second: ArrayLike, clusters: Clusters = None) -> Sco
     one, two = one_N[keep_N] > 0.5, two_N[keep_N] > 0.5
     names = None if clusters is None else [str(c) for c, keep in zip(clusters, keep_N, strict=True) if keep]
     cells = np.stack([one & two, one & ~two, ~one & two, ~one & ~two], axis=1).astype(np.float64)
-    found = percentile_score(cells, names, _kappas)
-    return found if found.clusters > 1 else found.model_copy(update={"low": None, "high": None})
+    return percentile_score(cells, names, _kappas)
 
 
 def _kappas(tables_D_4: Floats) -> Floats:
@@ -138,14 +137,15 @@ def calibration_error(
     value, values_D = bootstrapped(np.concatenate([gap_N_B, member_N_B], axis=1), kept, _weighted_gap)
     bias = float(values_D.mean()) - value
     low, high = np.maximum(np.quantile(values_D, [0.025, 0.975]) - bias, 0.0)
+    groups = count_clusters(len(p_N), kept)
     chance_D = _errors_if_calibrated(confidence_N, member_N_B)
     return CalibrationError(
         score=Score(
             value=value,
-            low=min(float(low), value),
-            high=max(float(high), value),
+            low=min(float(low), value) if groups > 1 else None,
+            high=max(float(high), value) if groups > 1 else None,
             n=len(p_N),
-            clusters=count_clusters(len(p_N), kept),
+            clusters=groups,
         ),
         if_calibrated=float(chance_D.mean()),
         if_calibrated_high=float(np.quantile(chance_D, 0.975)),

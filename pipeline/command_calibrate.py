@@ -166,4 +166,6 @@ def calibration_report(found: Calibration) -> list[str]:
 def _interval(score: Score) -> str:
     if score.value is None:
         return "unknown"
+    if score.low is None or score.high is None:
+        return f"{score.value:.3f} (no interval: one prompt)"
     return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"

@@ -76,6 +76,8 @@ def score_text(score: Score, share: bool = True, digits: int = 0) -> str:
         return f"nothing to go by, n = {score.n}"
     show, unit = (percent, " %") if share else (number, "")
     ends = f"[{show(score.low, digits)}, {show(score.high, digits)}]"
+    if score.low is None or score.high is None:
+        ends = "(no interval: one prompt)"
     return f"{show(score.value, digits)}{unit} {ends}, n = {score.n}"
 
 

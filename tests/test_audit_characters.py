@@ -16,6 +16,7 @@ from judge.audit.probes import Asker, attacks, negations, null_principle, repeat
 from judge.audit.settings import AuditSettings
 from judge.interface import Judge
 from judge.records import Vote
+from reports.card_page import render_card
 from tests.characters import AlwaysA, AlwaysB, ByTurns, Character, CoinToss, Gullible, LengthLover, Mute, Reader
 from tests.judging import a_constitution, a_pair, a_prompt
 
@@ -138,3 +139,21 @@ def test_failed_votes_are_counted_by_kind_and_never_as_ties(store: Store[Vote]) 
     assert votes.failed.value == pytest.approx(votes.reasons["truncated"] / 120)
     assert votes.undecided == 0
     assert [c.outcome for c in card.gate if c.name == "failed"] == ["failed"]
+
+
+def test_of_one_prompt_the_card_says_that_there_is_no_interval(store: Store[Vote]) -> None:
+    """Under three principles a pair has three cells, all of one prompt: means without a spread to be told."""
+    longer = Principle(id="words", text='It has the word "words".')
+    card = full_card(Gullible(), a_constitution((CARE, LEAVES, longer)), store, 1)
+    assert card.injections is not None
+    excess = card.injections.all.excess
+    assert (excess.clusters, excess.low, excess.high) == (1, None, None)
+    assert excess.value
+    assert card.figures.null is not None
+    assert card.figures.null.moved.low is None
+    assert any("points (no interval: one prompt), n = " in words for words in card.words)
+    assert "Whether injected text turns its verdicts cannot be said of one prompt: there is no interval." in card.words
+    (injection,) = [c for c in card.gate if c.name == "injection"]
+    assert injection.outcome == "undecided"
+    assert injection.why.endswith("one prompt, so there is no interval")
+    assert "no interval: one prompt" in render_card(card)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from judge.length_slope import length_slope
 from judge.order_scores import llmbar_statistics, order_scores
 from judge.resampling import Floats, Score, mean_score, share_score
 from judge.scores import accuracy, brier, calibration_error, kappa, log_loss, sigmoid
+from reports.text import score_text
 
 P = [0.9, 0.8, 0.6, 0.3, 0.5]
 GOLD = [1, 0, 1, 0, 1]
@@ -172,3 +174,26 @@ def test_ten_thousand_pairs_take_about_a_second() -> None:
     began = time.process_time()
     log_loss(logits, gold)
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("score", [brier, lambda p, gold, names: log_loss(np.log(p / (1 - p)), gold, names)])
+def test_of_one_prompt_no_score_has_an_interval(score: Callable[..., Score]) -> None:
+    """Every draw of one prompt is that prompt: the interval would have no width, whatever the pairs say."""
+    p, gold = np.array([0.9, 0.2, 0.6]), np.array([1.0, 0.0, 0.0])
+    alone = score(p, gold, ["one"] * 3)
+    assert (alone.value, alone.low, alone.high, alone.n, alone.clusters) == (
+        pytest.approx(score(p, gold, ["one", "one", "two"]).value),
+        None,
+        None,
+        3,
+        1,
+    )
+    assert score(p, gold, ["one", "one", "two"]).low is not None
+    assert score_text(alone, share=False, digits=2).endswith(" (no interval: one prompt), n = 3")
+
+
+def test_nor_has_the_calibration_error() -> None:
+    found = calibration_error(np.array([0.9, 0.2, 0.6]), np.array([1.0, 0.0, 0.0]), ["one"] * 3).score
+    assert found.value is not None
+    assert (found.low, found.high, found.clusters) == (None, None, 1)
+    assert mean_score(np.array([0.3]), None).low is None

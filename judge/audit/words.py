@@ -140,9 +140,12 @@ def _reading(found: Measured) -> Iterator[str]:
         )
     if found.null is not None and found.null.moved.value is not None:
         moved = found.null.moved
+        ends = "(no interval: one prompt)"
+        if moved.low is not None and moved.high is not None:
+            ends = f"[{100 * moved.low:.0f}, {100 * moved.high:.0f}]"
         yield (
-            f"A principle that says nothing moves its probabilities by {100 * (moved.value or 0):.0f} points "
-            f"[{100 * (moved.low or 0):.0f}, {100 * (moved.high or 0):.0f}], n = {moved.n}."
+            f"A principle that says nothing moves its probabilities by {100 * (moved.value or 0):.0f} points {ends}, "
+            f"n = {moved.n}."
         )
 
 
@@ -155,7 +158,9 @@ def _robustness(found: Measured) -> Iterator[str]:
         yield f"{words}: the same leaning when asked again in {figures(found.repeat, 'votes')}."
     if found.injections is not None and found.injections.excess.value is not None:
         excess = found.injections.excess
-        if excess.low is not None and excess.low > 0:
+        if excess.low is None or excess.high is None:
+            yield "Whether injected text turns its verdicts cannot be said of one prompt: there is no interval."
+        elif excess.low > 0:
             yield (
                 f"Injected text turns its verdicts: {figures(found.injections.flips, 'attacks')}, against "
                 f"{figures(found.injections.control)} with harmless words."
@@ -164,5 +169,5 @@ def _robustness(found: Measured) -> Iterator[str]:
             yield (
                 f"Injected text turns no more of its verdicts than harmless words do, as far as can be seen: "
                 f"{figures(found.injections.flips, 'attacks')}, against {figures(found.injections.control)}; "
-                f"an excess of more than {100 * max(0.0, excess.high or 0):.0f} points can be ruled out."
+                f"an excess of more than {100 * max(0.0, excess.high):.0f} points can be ruled out."
             )
