@@ -15,6 +15,7 @@ from generate.records import Pair
 from judge.ask import plan_votes
 from judge.audit.card import CARD_VERSION, About, Card, Voter, make_card
 from judge.audit.cells import Cell, collect_cells
+from judge.audit.gate import NOT_MEASURED, unmeasured
 from judge.audit.gold import Calibrated
 from judge.audit.measure import Asked
 from judge.audit.probes import Asker
@@ -170,7 +171,9 @@ def card_lines(card: Card) -> list[str]:
     lines = [f"judge `{card.about.judge}`: {words}" for words in card.words]
     if card.figures.gold and card.figures.gold.published:
         lines += [f"against gold, {name}: {value}" for name, value in card.figures.gold.published.items()]
-    lines += [f"gate, {c.name}: {c.outcome.replace('_', ' ')}: {c.why}" for c in card.gate]
+    lines += [f"gate, {c.name}: {c.outcome.replace('_', ' ')}: {c.why}" for c in card.gate if c.why != NOT_MEASURED]
+    if left := unmeasured(card.gate):
+        lines.append(f"gate, not measured and so not demanded: {', '.join(left)}")
     return [*lines, "the judge passed" if card.passed else "the judge did NOT pass"]
 
 

@@ -13,6 +13,7 @@ from constitution.identity import digest, file_digest
 from constitution.progress import Progress
 from constitution.salvage import set_aside
 from constitution.store import Store
+from constitution.wording import plural
 from generate.records import Pair
 from generate.weights import model_damage
 from judge.records import Label
@@ -126,10 +127,11 @@ def _execute(run: Run) -> list[str]:
 def _preview(run: Run) -> list[str]:
     settings = run.config.train
     if not run.folder.labels.exists():
-        return [f"{settings.epochs} epochs of {settings.loss} on the labels, once they exist"]
+        return [f"{plural(settings.epochs, 'epoch')} of {settings.loss} on the labels, once they exist"]
     labelled = sum(label.p is not None for label in run.labels())
     steps = settings.epochs * -(-round(labelled * (1 - settings.heldout_fraction)) // settings.pairs_per_step)
-    return [f"{labelled} labelled pairs, {settings.epochs} epochs of {settings.loss}: about {steps} steps"]
+    epochs = f"{plural(settings.epochs, 'epoch')} of {settings.loss}"
+    return [f"{plural(labelled, 'labelled pair')}, {epochs}: about {plural(steps, 'step')}"]
 
 
 TRAIN = Stage(

@@ -254,8 +254,11 @@ def _judged(
 
 
 def interval_alone(p_holm: float, rows: str) -> str:
-    """Why what lies outside of one interval is not found: `rows` is what was looked at together."""
-    return f"its interval alone leaves no change out, which over all {rows} may be chance (Holm: p = {p_holm:.2g})"
+    """Why an effect is not found although its interval excludes none: `rows` is what was tested together."""
+    return (
+        f'its own interval excludes "no change", but with all {rows} tested together that may be chance '
+        f"(p = {p_holm:.2g} after Holm's adjustment)"
+    )
 
 
 def _outcome(interval: Interval | None, p_holm: float | None, family: _Family) -> Outcome:

@@ -35,7 +35,7 @@ def flip_sentence(couple: Couple) -> str:
     if flips.share.value is None:
         return f"{couple.first} -> {couple.second}: no pair has a label by both judges"
     return (
-        f"{couple.first} -> {couple.second}: {flips.share.hits} of {flips.share.n} labels would flip, "
+        f"{couple.first} -> {couple.second}: {flips.share.hits} of {plural(flips.share.n, 'label')} would flip, "
         f"{percent(flips.share.value)} % [{percent(flips.share.low)}, {percent(flips.share.high)}]{_blamed(flips)}"
     )
 

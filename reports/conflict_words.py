@@ -52,7 +52,7 @@ def conflict_sentence(row: Conflict) -> str:
         return f"no pair on which both take a side ({plural(contest.both, 'pair')} with an opinion of both)."
     words = [f"they disagree on {score_text(contest.disagree)}.", winner_sentence(row), turning_sentence(row)]
     if row.hidden.hits:
-        words.append(f"{row.hidden.hits} of {row.hidden.n} labels turn or vanish only without both.")
+        words.append(f"{row.hidden.hits} of {plural(row.hidden.n, 'label')} turn or vanish only without both.")
     return " ".join(word for word in words if word)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from constitution.model import Constitution
+from constitution.wording import plural
 from generate.models import hub_id, public_name
 from reports.card_parts import JudgeCard, escaped, labels_section, principles_section, table
 from train.estimate import Estimate
@@ -85,6 +86,7 @@ def _results(facts: ModelCardFacts) -> list[EvalResult]:
     figure = next((one.figure for one in facts.summary.watched if one.name == "ranking"), None)
     if facts.summary.heldout is None or figure is None:
         return []
+    counted = f"{plural(figure.n, 'pair')} of {plural(figure.prompts, 'prompt')}"
     sure = "" if figure.low is None or figure.high is None else f", 95 % {figure.low:.3f} to {figure.high:.3f}"
     return [
         EvalResult(
@@ -92,7 +94,7 @@ def _results(facts: ModelCardFacts) -> list[EvalResult]:
             dataset_type="preceptor-heldout-pairs",
             dataset_name=f"held-out pairs of the run {escaped(facts.run)}",
             metric_type="accuracy",
-            metric_name=f"{UNIT['ranking']} (n = {figure.n} pairs of {figure.prompts} prompts{sure})",
+            metric_name=f"{UNIT['ranking']} (n = {counted}{sure})",
             metric_value=round(figure.value, 4),
         )
     ]

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from constitution.model import Constitution
 from judge.agreement import verdict_on
+from judge.audit.gate import NOT_MEASURED, unmeasured
 from judge.records import Vote
 from reports import figures, text
 from reports.ablation.picture import matrices
@@ -281,8 +282,11 @@ def page_environment() -> ImmutableSandboxedEnvironment:
         "winner": winner,
         "same": same_sentence,
         "most": most,
+        "unmeasured": unmeasured,
         "strongest": lambda parts: sorted(parts.items(), key=lambda part: (-abs(part[1]), part[0])),
     }
     environment.filters.update(filters)
-    environment.globals.update(vote_rows=vote_rows, outcomes=GATE_OUTCOMES, outcome_classes=GATE_CLASSES)
+    environment.globals.update(
+        vote_rows=vote_rows, outcomes=GATE_OUTCOMES, outcome_classes=GATE_CLASSES, not_measured=NOT_MEASURED
+    )
     return environment

@@ -80,7 +80,7 @@ def pull_sentence(pull: Pull | None, periods: list[Pull]) -> str:
     voted = "" if pull.voted is None else f", it voted in {pull.voted:,} of them"
     return (
         f"its part of the updates: {percent(pull.share, 1)} % of the sum of |dL/dh| over steps {pull.first_step} to "
-        f"{pull.last_step} (n = {pull.updates:,} updates by a pair, each pair once an epoch{voted}); "
+        f"{pull.last_step} (n = {plural(pull.updates, 'update')} by a pair, each pair once an epoch{voted}); "
         f"{'by quarter' if len(periods) == PERIODS else 'over the steps'} {shares} %"
     )
 

@@ -18,6 +18,7 @@ from judge.audit.card import Card
 from judge.template import load_template, render
 from pipeline.command_audit import run_audit
 from pipeline.run import run_pipeline
+from pipeline.stage_audit import card_lines
 from tests.judging import PRINCIPLES, a_pair
 from tests.runs import preceptor, write_run
 
@@ -88,6 +89,11 @@ def test_the_cheap_card_costs_no_vote_and_is_there(judged: Path) -> None:
         "repeat",
         "injection",
     }
+    said = [line for line in card_lines(found) if "not measured" in line]
+    assert said == ["gate, not measured and so not demanded: accuracy, negation, repeat, injection"]
+    page = (judged / "runs" / "tiny" / "35-audit.html").read_text(encoding="utf-8")
+    assert "<p>Not measured and so not demanded: accuracy, negation, repeat, injection.</p>" in page
+    assert page.lower().count("not measured") == 1
 
 
 def test_training_on_a_refused_judge_names_criterion_figure_and_way_out(

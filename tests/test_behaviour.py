@@ -93,7 +93,8 @@ def test_a_principle_moved_only_where_the_adjusted_p_agrees() -> None:
     assert (alone.outcome, alone.p_holm, alone.verdict) == ("intended", alone.p, "moved as intended")
     assert (among.outcome, among.p_holm) == ("undetected", pytest.approx(5 * alone.p))
     assert among.verdict.startswith("no detectable effect; an effect of at least ")
-    why = "its interval alone leaves no change out, which over all principles may be chance (Holm: p = 0.075)"
+    why = 'its own interval excludes "no change", but with all principles tested together that may be chance '
+    why += "(p = 0.075 after Holm's adjustment)"
     assert among.verdict.endswith(f"would have been detected; {why}")
     assert headline(one_of(5)).startswith("None of 5 principles moved as intended, none moved against; for 5 no effect")
     assert why[1:] in principle_sentence(among)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from constitution.record import Record
+from constitution.wording import plural
 
 LEVEL = 0.95
 
@@ -32,7 +33,7 @@ class Estimate(Record):
     def words(self, digits: int = 2) -> str:
         """`-1.20 [-2.10, -0.30], 16 pairs of 8 prompts`."""
         interval = "" if self.low is None else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
-        return f"{self.value:.{digits}f}{interval}, {self.n} pairs of {self.prompts} prompts"
+        return f"{self.value:.{digits}f}{interval}, {plural(self.n, 'pair')} of {plural(self.prompts, 'prompt')}"
 
     def as_share(self) -> Estimate:
         """The same with its interval cut to 0..1, where a mean of shares lies: that takes no coverage from it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from constitution.record import Record
+from constitution.wording import plural
 from generate.engine import ModelRef
 from train.records import Figures, FirstStep
 from train.watch import Watched
@@ -57,8 +58,9 @@ class TrainSummary(Record):
         left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items())) or "none"
         shared = f", {self.processes} processes" if self.processes > 1 else ""
         lines = [
-            f"{self.pairs} pairs trained on, {self.heldout_pairs} held out, left out: {left_out}",
-            f"{self.steps} steps of {self.loss}, {self.parameters:,} parameters, {self.dtype} on {self.device}{shared}",
+            f"{plural(self.pairs, 'pair')} trained on, {self.heldout_pairs} held out, left out: {left_out}",
+            f"{plural(self.steps, 'step')} of {self.loss}, {self.parameters:,} parameters, {self.dtype} on "
+            f"{self.device}{shared}",
         ]
         if self.kept_step != self.steps:
             lines.append(f"kept the weights of step {self.kept_step}, which had the highest held-out margin")

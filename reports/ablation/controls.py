@@ -22,7 +22,7 @@ from reports.ablation.effects import Effect, effects
 from reports.ablation.plan import Plan, twice
 from reports.ablation.records import Control
 from reports.settings import BehaviourSettings
-from reports.text import number
+from reports.text import number, plural
 
 BOTH, ONE, CREDIT = "leaving out both", "leaving out one copy", "credit of each copy"
 
@@ -79,8 +79,8 @@ def duplicate_control(
     uneven = split.changed + split.vanished + split.appeared
     found = _duplicate_effects(plan, half.name, tables, settings, seed)
     verdict = (
-        f"both copies together change {differing} of {between.pairs} labels, and leaving out the one or the other "
-        f"differs in {uneven} of {split.pairs}: "
+        f"both copies together change {differing} of {plural(between.pairs, 'label')}, and leaving out the one or the "
+        f"other differs in {uneven} of {split.pairs}: "
     ) + ("the credit splits evenly" if not differing and not uneven else "the credit does NOT split evenly")
     return Control(kind="duplicate", of=plan.model, effects=found, passed=not differing and not uneven, verdict=verdict)
 

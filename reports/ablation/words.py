@@ -40,10 +40,13 @@ def headline(report: AblationReport) -> str:
     found, tested = found_cells(report), len(report.cells)
     principles = {i for cell in found for i in cell.left_out}
     runs = f"{plural(report.retrainings, 'retraining')}, {plural(len(report.seeds), 'seed')}"
-    if not found:
-        return f"Leaving a principle out changed nothing that could be detected: {runs}, {tested} effects tested."
     of = plural(tested, "effect tested", "effects tested")
-    have = f"{len(principles)} of {len(report.principles)} principles have an effect that was found"
+    if not found:
+        return f"Leaving a principle out changed nothing that could be detected: {runs}, {of}."
+    have = (
+        f"{len(principles)} of {plural(len(report.principles), 'principle')} "
+        f"{'has' if len(principles) == 1 else 'have'} an effect that was found"
+    )
     return f"{have}: {len(found)} of {of}, {runs}."
 
 

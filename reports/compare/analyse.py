@@ -78,8 +78,8 @@ def _notes(first: Side, other: Side, shared: int, found: Found) -> Iterator[str]
         yield f"behaviour is not compared: it is not measured yet in {lacking} (`preceptor behaviour`)"
     elif not shared:
         yield (
-            f"behaviour cannot be compared: of {counts[0]} held-out prompts of `{first.name}` and {counts[1]} of "
-            f"`{other.name}` none is the same, so a difference could be the prompts'"
+            f"behaviour cannot be compared: of {plural(counts[0], 'held-out prompt')} of `{first.name}` and "
+            f"{counts[1]} of `{other.name}` none is the same, so a difference could be the prompts'"
         )
     elif shared < max(counts):
         yield (

@@ -17,7 +17,7 @@ from constitution.identity import seed_from
 from constitution.model import Principle
 from generate.records import Prompt, Response
 from judge.by_rules import check_score
-from reports.behaviour import EVEN
+from reports.behaviour import EVEN, interval_alone
 from reports.compare.records import BehaviourRow, Kind, LeftOut, Side
 from reports.data import HeldOutAnswers
 from reports.features import FEATURES
@@ -188,7 +188,7 @@ def _judged(row: BehaviourRow, p_holm: float | None, level: float) -> BehaviourR
         return row.model_copy(update={"p_holm": p_holm, "outcome": outcome, "verdict": f"{outcome} in the other run"})
     verdict = f"no detectable difference{_would_show(row)}"
     if found.excludes_zero and not is_constant(np.array([found.low, found.high])):
-        verdict += f"; its interval alone leaves 0 out, which over all rows may be chance (Holm: p = {p_holm:.2g})"
+        verdict += f"; {interval_alone(p_holm, 'rows')}"
     return row.model_copy(update={"p_holm": p_holm, "outcome": "undetected", "verdict": verdict})
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from constitution.record import Record
+from constitution.wording import plural
 
 Table: TypeAlias = NDArray[np.float64]
 RESAMPLES = 1000
@@ -82,5 +83,5 @@ def words(found: Fidelity | None) -> str:
     size = "no size error, since nothing changed" if found.size_error is None else f"size error {found.size_error:.2f}"
     return (
         f"LDS {found.lds:.3f} [{found.low:.3f}, {found.high:.3f}], {size}, "
-        f"{found.sets} retrained label sets, {found.behaviours} behaviours"
+        f"{plural(found.sets, 'retrained label set')}, {plural(found.behaviours, 'behaviour')}"
     )

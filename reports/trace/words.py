@@ -26,7 +26,7 @@ def whatif_lines(found: WhatIf) -> list[str]:
     for one in found.behaviours:
         lines.append(
             f"  {one.principle}: {one.now.estimate:.3f} -> {one.then:.3f}, {interval(one.change)}, "
-            f"{one.pairs} pairs of {one.change.n} prompts{_verdict(one)}"
+            f"{plural(one.pairs, 'pair')} of {plural(one.change.n, 'prompt')}{_verdict(one)}"
         )
     if found.answers:
         lines.append("predicted answers of the policy (change of the mean with 95 % over held-out prompts):")
@@ -61,7 +61,7 @@ def frontier_lines(found: Frontier) -> list[str]:
         words = ", ".join(interval(one) for one in real if one) or "not retrained"
         lines.append(
             f"  {point.t:.2f}: {interval(point.predicted_first)}, {interval(point.predicted_second)}, "
-            f"n = {point.predicted_first.n} and {point.predicted_second.n} prompts; {words}"
+            f"n = {point.predicted_first.n} and {plural(point.predicted_second.n, 'prompt')}; {words}"
         )
     return lines
 
@@ -70,7 +70,7 @@ def moved_lines(found: Moved) -> list[str]:
     """Who moved it: principles, then pairs."""
     lines = principle_lines(found)
     for title, pairs in (("raised most by", found.raised), ("lowered most by", found.lowered)):
-        lines += [f"{title} (of {found.pairs} pairs trained on):", *_pair_lines(pairs)]
+        lines += [f"{title} (of {plural(found.pairs, 'pair')} trained on):", *_pair_lines(pairs)]
     return lines
 
 
