@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from constitution.errors import DataError
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
+from constitution.wording import plural
 from pipeline.context import Run
 from pipeline.stage import Stage
 from pipeline.used import settings_of
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pipeline.tracing import Opened
     from reports.trace.whatif import Missed
 
+TESTED = "p-values of parts, changes and predictions"
+"""A trace that was left without them is made again."""
+
 
 def _inputs(run: Run) -> dict[str, str]:
     folder = run.folder
@@ -30,6 +34,7 @@ def _inputs(run: Run) -> dict[str, str]:
         "answers": file_digest(folder.comparisons),
         "recording": _recording(run),
         "trace settings": digest("trace", **_settings(run).model_dump()),
+        "what is tested": TESTED,
     }
     return found | ({"ablation": file_digest(folder.ablation)} if folder.ablation.exists() else {})
 
@@ -167,7 +172,8 @@ def summary_lines(found: TraceReport) -> list[str]:
     """What came out, for the terminal."""
     if found.reason:
         return [f"no trace: {found.reason}"]
-    lines = [f"{len(found.behaviours)} behaviours and {len(found.answers)} answers traced to {found.pairs} pairs"]
+    traced = f"{plural(len(found.behaviours), 'behaviour')} and {plural(len(found.answers), 'answer')}"
+    lines = [f"{traced} traced to {plural(found.pairs, 'pair')}"]
     if found.no_parts:
         lines.append(found.no_parts)
     if found.frontier:

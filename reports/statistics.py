@@ -129,6 +129,11 @@ def p_value(values_P: Values, null: float) -> float | None:
     return float(stats.ttest_1samp(values_P, null).pvalue)
 
 
+def is_found(interval: Interval, p_holm: float | None) -> bool:
+    """Whether an effect is found: 0 lies outside of its interval, and the p-value adjusted for its family agrees."""
+    return interval.excludes_zero and p_holm is not None and p_holm <= 1 - interval.level
+
+
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     """Holm 1979: p-values adjusted for the size of the family, which keeps the chance of any false claim at the level.
 

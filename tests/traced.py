@@ -9,7 +9,7 @@ import numpy as np
 
 from constitution.model import Constitution
 from generate.records import Pair, Prompt
-from reports.statistics import Interval, paired_bootstrap
+from reports.statistics import Interval, p_value, paired_bootstrap
 from reports.trace.records import (
     AnswerMoved,
     Frontier,
@@ -59,17 +59,28 @@ def _shown(pair: Pair) -> TracedPair:
 
 
 def _interval(rng: random.Random, middle: float) -> Interval:
+    return _tested(rng, middle)[0]
+
+
+def _tested(rng: random.Random, middle: float) -> tuple[Interval, float | None]:
     values = np.array([rng.gauss(middle, 0.2) for _ in range(HELDOUT)])
-    return paired_bootstrap(values, 200, 0.95, 0)
+    return paired_bootstrap(values, 200, 0.95, 0), p_value(values, 0.0)
+
+
+def _part(rng: random.Random, principle: str, middle: float) -> Part:
+    interval, p = _tested(rng, middle)
+    return Part(principle=principle, contribution=interval, p=p)
 
 
 def _moved(rng: random.Random, name: str, ids: Sequence[str], keys: Sequence[str]) -> Moved:
-    parts = [Part(principle=one, contribution=_interval(rng, 0.6 if one == name else -0.1)) for one in ids]
+    parts = [_part(rng, one, 0.6 if one == name else -0.1) for one in ids]
     explained = sum(part.contribution.estimate for part in parts)
     by_pair = [PairPart(pair=key, contribution=0.1, by_principle={one: 0.1 / len(ids) for one in ids}) for key in keys]
+    measured, p = _tested(rng, explained)
     return Moved(
         what=name,
-        measured=_interval(rng, explained),
+        measured=measured,
+        p=p,
         explained=explained,
         principles=tuple(parts),
         raised=tuple(by_pair[:2]),
@@ -79,18 +90,13 @@ def _moved(rng: random.Random, name: str, ids: Sequence[str], keys: Sequence[str
 
 
 def _without(rng: random.Random, left_out: str, ids: Sequence[str]) -> Without:
-    behaviours = tuple(
-        Predicted(
-            principle=one,
-            now=_interval(rng, 0.3),
-            then=0.1,
-            change=_interval(rng, -0.4 if one == left_out else 0.05),
-            detectable=0.12,
-            pairs=HELDOUT,
-        )
-        for one in ids
-    )
+    behaviours = tuple(_predicted(rng, one, -0.4 if one == left_out else 0.05) for one in ids)
     return Without(principle=left_out, corrected=False, changed=9, flipped=3, vanished=1, behaviours=behaviours)
+
+
+def _predicted(rng: random.Random, principle: str, middle: float) -> Predicted:
+    now, (change, p) = _interval(rng, 0.3), _tested(rng, middle)
+    return Predicted(principle=principle, now=now, then=0.1, change=change, p=p, detectable=0.12, pairs=HELDOUT)
 
 
 def _point(rng: random.Random, t: float) -> FrontierPoint:

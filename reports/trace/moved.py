@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from reports.statistics import Interval, paired_bootstrap
+from reports.statistics import Interval, p_value, paired_bootstrap
 from reports.trace.records import Moved, PairPart, Part
 from reports.trace.whatif import RESAMPLES, HeldOut, by_prompt
 
@@ -25,18 +25,18 @@ def moved_margin(
     column = heldout.principles.index(principle)
     change_J = heldout.seen.h_B - began_J
 
-    def mean(values_J: Tensor) -> Interval:
-        return paired_bootstrap(by_prompt(heldout, column, values_J), RESAMPLES, 0.95, seed)
+    def mean(name: str, values_J: Tensor) -> Part:
+        values_P = by_prompt(heldout, column, values_J)
+        interval = paired_bootstrap(values_P, RESAMPLES, 0.95, seed)
+        return Part(principle=name, contribution=interval, p=p_value(values_P, 0.0))
 
-    parts = [
-        Part(principle=name, contribution=mean(parts_N_K_J[:, place].sum(0)))
-        for place, name in enumerate(heldout.principles)
-    ]
+    parts = [mean(name, parts_N_K_J[:, place].sum(0)) for place, name in enumerate(heldout.principles)]
+    whole = mean(principle, change_J)
     weights_J = _mean_weights(heldout, column)
     by_pair_N_K = torch.einsum("nkj,j->nk", parts_N_K_J, weights_J)
-    return _moved(
-        f"margin of `{principle}` on held-out pairs", mean(change_J), parts, by_pair_N_K, heldout.principles, pairs
-    )
+    what = f"margin of `{principle}` on held-out pairs"
+    found = _moved(what, whole.contribution, parts, by_pair_N_K, heldout.principles, pairs)
+    return found.model_copy(update={"p": whole.p})
 
 
 def moved_answer(

@@ -25,6 +25,9 @@ class Predicted(Record):
     fidelity."""
     detectable: float | None
     """The smallest change that these prompts would show with 80 % power; None where they do not differ."""
+    p: float | None = None
+    """Two-sided p-value (Student's t over prompts) of no change, not adjusted; None with fewer than two prompts, or
+    where an older version left it out."""
     pairs: int
     """Held-out pairs."""
 
@@ -78,6 +81,9 @@ class Part(Record):
     """Its id."""
     contribution: Interval
     """Its part of the change, in the behaviour's units; the interval is over held-out prompts."""
+    p: float | None = None
+    """Two-sided p-value (Student's t over prompts) of no part, not adjusted; None with fewer than two prompts, or where
+    an older version left it out."""
 
 
 class PairPart(Record):
@@ -98,6 +104,8 @@ class Moved(Record):
     """The behaviour, or the answer."""
     measured: Interval
     """The change from the reference to the trained policy."""
+    p: float | None = None
+    """Two-sided p-value of no change, as of its parts."""
     explained: float
     """The sum of all parts."""
     principles: tuple[Part, ...]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reports.statistics import Values, paired_bootstrap, smallest_detectable
+from reports.statistics import Values, p_value, paired_bootstrap, smallest_detectable
 from reports.trace.records import Predicted
 from reports.trace.replay import LabelSet
 from train.gradients import PairGradients
@@ -75,6 +75,7 @@ def predict(heldout: HeldOut, margins_J: Tensor, seed: int) -> list[Predicted]:
                 then=float(then_P.mean()),
                 change=paired_bootstrap(then_P - now_P, RESAMPLES, 0.95, seed),
                 detectable=smallest_detectable(then_P - now_P, 0.95),
+                p=p_value(then_P - now_P, 0.0),
                 pairs=int((~heldout.lean_J_K[:, column].isnan()).sum()),
             )
         )
