@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.forked import can_fork, run_forked
+
 CONSTITUTION = """\
 # yaml-language-server: $schema=constitution.schema.json
 name: tiny
@@ -91,6 +93,8 @@ def command(*arguments: object) -> list[str]:
 
 def preceptor(*arguments: object, cwd: Path, seconds: float = 300) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
+    if can_fork():
+        return run_forked([str(argument) for argument in arguments], cwd, environment(), seconds)
     return subprocess.run(
         command(*arguments), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=seconds, check=False
     )
