@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import Field
@@ -89,11 +89,15 @@ class RunFolder:
         self.report_data = [root / name for name in REPORT_DATA]
         self.tasks = root / ".tasks"
         self._stamps = root / ".stamps"
+        self._lock = root / ".lock"
+        self._made: list[Path] = []
 
     def create(self) -> None:
         """Make the folder. Raises StoreError if it cannot be written to, or is a link out of the folder of all runs."""
         self._check_links()
+        folders = (self._stamps, *self._stamps.parents, *self.votes.parents)
         try:
+            self._made += [folder for folder in folders if not folder.exists()]
             self._stamps.mkdir(parents=True, exist_ok=True)
             self.votes.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -124,14 +128,14 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process. The kernel frees the lock of a process that died, however it died.
+        """Hold the folder for this process. The kernel frees the lock of a process that died, however it died. A folder
+        that `create` made and nobody put anything in is taken away at the end.
 
         Raises StoreError if another live process holds it, or something else stands where its file is.
         """
-        lock = self.root / ".lock"
-        if os.path.lexists(lock) and not lock.is_file():
-            raise StoreError(f"{lock}: this is no file, so the run folder cannot be locked; move it away")
-        with lock.open("a+", encoding="ascii") as stream:
+        if os.path.lexists(self._lock) and not self._lock.is_file():
+            raise StoreError(f"{self._lock}: this is no file, so the run folder cannot be locked; move it away")
+        with self._lock.open("a+", encoding="ascii") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -144,7 +148,20 @@ class RunFolder:
             stream.write(str(os.getpid()))
             stream.flush()
             self._remove_unfinished()
-            yield
+            try:
+                yield
+            finally:
+                self._remove_unused()
+
+    def _remove_unused(self) -> None:
+        """What `create` made, if it is as `create` left it."""
+        inside = {path for folder in (self.root, self._stamps) for path in folder.glob("*")}
+        if self.root not in self._made or inside - {self._lock, self._stamps}:
+            return
+        self._lock.unlink(missing_ok=True)
+        for path in self._made:
+            with suppress(OSError):
+                path.rmdir()
 
     def _remove_unfinished(self) -> None:
         """What killed processes left half written: nobody else writes while this process holds the lock."""

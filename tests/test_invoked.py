@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.folder import RunFolder
 from tests.runs import environment, preceptor, write_run
 
 
@@ -34,6 +35,29 @@ def test_what_needs_a_finished_run_names_the_one_command_that_makes_it(words: tu
     result = preceptor(*given, *flags, cwd=tmp_path)
     assert result.returncode == 2
     assert "run `preceptor run 'my folder/mine.yaml' --name early --runs elsewhere` first" in result.stderr
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("words", [("label",), ("run",), ("run", "--dry-run", "--measure"), ("whatif",)])
+def test_a_command_that_computes_nothing_leaves_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
+    write_run(tmp_path, "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    assert preceptor(words[0], "run.yaml", *words[1:], cwd=tmp_path).returncode == 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_was_there_or_holds_something_stays(tmp_path: Path) -> None:
+    there, used, shared = (tmp_path / name for name in ("there", "runs/used", "runs/shared"))
+    there.mkdir()
+    for root, votes in ((there, None), (used, None), (shared, tmp_path / "all" / "votes.sqlite")):
+        folder = RunFolder(root, votes)
+        folder.create()
+        with folder.locked():
+            (used / "10-prompts.jsonl").write_text("") if root == used else None
+    assert there.is_dir()
+    assert (used / "10-prompts.jsonl").is_file()
+    assert not shared.exists()
+    assert not (tmp_path / "all").exists()
 
 
 @pytest.fixture
