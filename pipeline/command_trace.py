@@ -116,7 +116,7 @@ def _principle_thread(run: Run, principle_id: str) -> Traced:
         labelled.labels,
         run.constitution,
         labelled.best_worst,
-        read_metrics(run) if run.folder.metrics.exists() else (),
+        list(read_metrics(run)) if run.folder.metrics.exists() else (),
         read_behaviour(run) if run.folder.behaviour.exists() else None,
     )
     return Traced(found, principle_lines(found))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from constitution.errors import DataError
-from constitution.read_json import read_json_lines, read_record
+from constitution.files import read_text
+from constitution.read_json import json_lines, json_object, read_record
 from generate.records import Pair
 from judge.records import Label
 from judge.verified import AGAIN, check_constitution
@@ -34,9 +37,38 @@ def read_labelled(run: Run, reader: str) -> Labelled:
     return Labelled(pairs, labels, run.config.generate.pairing == "best_worst")
 
 
-def read_metrics(run: Run) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl."""
-    return read_json_lines(run.folder.metrics)
+def by_the_judge(run: Run, labels: Iterable[Label]) -> Iterator[Label]:
+    """The labels one at a time. Raises DataError at the first that is not by the run's judge as it is now."""
+    digest_now = run.judge(run.config.judge).digest
+    for label in labels:
+        if label.judge != digest_now:
+            raise DataError(
+                f"{run.folder.labels.name} holds labels by another judge than `{run.config.judge}` is now: run "
+                "`preceptor judge` and `preceptor label` with this run file and these flags first"
+            )
+        yield label
+
+
+def read_metrics(run: Run) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl. Raises DataError at one that does not say its step."""
+    for row in json_lines(run.folder.metrics):
+        if not _has_step(row):
+            raise _no_step(run.folder.metrics)
+        yield row
+
+
+def _has_step(row: dict[str, Any]) -> bool:
+    return isinstance(row.get("step"), int) and not isinstance(row["step"], bool)
+
+
+def _no_step(path: Path) -> DataError:
+    """Naming the first such line. Only here are lines counted, as an empty one is none of the rows."""
+    lines = enumerate(read_text(path).split("\n"), start=1)
+    number = next(number for number, line in lines if line.strip() and not _has_step(json_object(line)))
+    return DataError(
+        f"{path}:{number}: a line of metrics needs `step`, a whole number, and this one has none: put the file back as "
+        "training left it, or remove it, and `preceptor train` makes it again"
+    )
 
 
 def read_behaviour(run: Run) -> BehaviourTable:

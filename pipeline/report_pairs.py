@@ -17,6 +17,7 @@ from judge.ask import collect_votes, flat_votes, stored_votes
 from judge.records import Label, Vote
 from judge.verified import AGAIN, under_constitution
 from pipeline.context import Run
+from pipeline.judged import by_the_judge
 from pipeline.stage_judge import read_account
 from reports.data import JudgedPair
 from reports.decided import DecidedPair, decided_pairs
@@ -48,7 +49,7 @@ class ReadPairs(NamedTuple):
 def read_pairs(run: Run, total: int, seen: Collection[str]) -> ReadPairs:
     """Read every pair and label once, about `total` of them; `seen` are the keys of the pairs that a second judge saw.
 
-    Raises DataError if the labels are of other pairs or of another constitution.
+    Raises DataError if the labels are of other pairs, of another constitution or by another judge.
     """
     drawn: list[Kept] = []
     by_second: list[Kept] = []
@@ -73,7 +74,8 @@ def is_drawn(prompt_key: str, share: float) -> bool:
 
 
 def _labelled(run: Run) -> Iterator[Kept]:
-    for pair, label in zip_longest(run.pairs(), under_constitution(run.labels(), run.constitution)):
+    labels = by_the_judge(run, under_constitution(run.labels(), run.constitution))
+    for pair, label in zip_longest(run.pairs(), labels):
         if pair is None or label is None or pair.key != label.pair_key:
             raise DataError(f"{run.folder.labels}: not the labels of the pairs in {run.folder.pairs.name}: {AGAIN}")
         yield Kept(pair, label)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from constitution.errors import DataError, JudgeError
+from constitution.errors import JudgeError
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest, seed_from
 from generate.records import Pair
@@ -27,6 +27,7 @@ from judge.opinions import OPINIONS_FILE
 from judge.panel import Turn, turns
 from pipeline.audit_asks import about_gold, ask_probes, gold_folder, planned_votes, probing, read_gold
 from pipeline.context import Run
+from pipeline.judged import by_the_judge
 from pipeline.stage import Stage, reason_to_run, run_stage
 from pipeline.stage_judge import read_account
 from pipeline.used import settings_of, voters
@@ -210,7 +211,8 @@ def require_passed(run: Run) -> None:
 
     Raises DataError if the labels are not this judge's.
     """
-    _check_labels(run)
+    for _ in by_the_judge(run, run.labels()):
+        pass
     if reason_to_run(AUDIT, run, _inputs(run)) is not None:
         run_stage(AUDIT, run)
     card = read_card(run)
@@ -229,13 +231,3 @@ def require_passed(run: Run) -> None:
         + f"\nSee {run.folder.audit_page}. To train all the same: `--accept-judge {name}`, or `accept: [{name}]` under "
         "`audit` in the run file."
     )
-
-
-def _check_labels(run: Run) -> None:
-    """The card is about the run's judge: labels of another one would be trained on without any."""
-    digest_now = run.judge(run.config.judge).digest
-    if any(label.judge != digest_now for label in run.labels()):
-        raise DataError(
-            f"{run.folder.labels.name} holds labels by another judge than `{run.config.judge}` is now: run `preceptor "
-            "judge` and `preceptor label` with this run file and these flags first"
-        )

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
-from constitution.read_json import json_lines, read_object, read_record
+from constitution.read_json import read_object, read_record
 from generate.pairs import PairCounts
 from judge.ask import collect_votes, flat_votes
 from judge.calibration import calibration_lines
@@ -19,7 +19,7 @@ from pipeline.ablation_report import read_ablation
 from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.folder import WORKING_STAGES
-from pipeline.judged import read_behaviour
+from pipeline.judged import read_behaviour, read_metrics
 from pipeline.report_costs import stage_costs
 from pipeline.report_pairs import Kept, deciding_pairs, read_pairs, shown_pairs
 from pipeline.resolved import Resolved, resolved, used_now
@@ -45,13 +45,15 @@ def _shown(run: Run) -> Resolved:
 
 
 def _inputs(run: Run) -> dict[str, str]:
-    """What the other stages left; a stage that was done again without changing its files changes only its times."""
+    """What the other stages left; a stage that was done again without changing its files changes only its times. The
+    judge is among them so that a report that is asked for with another one is not passed over, but refused."""
     folder = run.folder
     files = [folder.pairs, folder.pair_counts, folder.vote_counts, folder.labels, folder.training, folder.metrics]
     files += [folder.behaviour, folder.comparisons]
     files += [path for path in (folder.audit, folder.agreement, folder.trace, folder.ablation) if path.exists()]
     return {
         "constitution": digest("shown", constitution=run.constitution.model_dump(mode="json")),
+        "judge": run.judge(run.config.judge).digest,
         "settings": digest("shown", settings=_shown(run).model_dump(mode="json")),
         **{path.name: file_digest(path) for path in files},
     }
@@ -87,8 +89,8 @@ def report_data(run: Run) -> ReportData:
 
 def _training(run: Run) -> Iterator[dict[str, Any]]:
     """The lines of metrics.jsonl, of many steps several in one."""
-    steps = sum(1 for _ in json_lines(run.folder.metrics))
-    return thinned(json_lines(run.folder.metrics), size_for(steps))
+    steps = sum(1 for _ in read_metrics(run))
+    return thinned(read_metrics(run), size_for(steps))
 
 
 def _trace(run: Run) -> TraceReport | None:

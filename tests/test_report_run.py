@@ -1,0 +1,74 @@
+"""Stage `report` on a finished run: what it refuses to mix, and what it says of damaged metrics."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from constitution.errors import DataError
+from generate.engine import ModelRef
+from pipeline.run import run_pipeline
+from tests.runs import preceptor, write_run
+
+RUN = Path("runs") / "tiny"
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_model: ModelRef, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    write_run(folder, tiny_model.path)
+    run_pipeline(None, folder / "run.yaml", {}, (), folder / "runs")
+    return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def report(folder: Path, judge: str | None = None, dry_run: bool = False) -> None:
+    run_pipeline(("report",), folder / "run.yaml", {"judge": judge}, (), folder / "runs", dry_run)
+
+
+def test_another_judges_name_on_these_labels_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = copied / RUN / "90-report.html"
+    before = page.read_bytes()
+    with pytest.raises(DataError) as caught:
+        report(copied, "reader")
+    assert str(caught.value) == (
+        "40-labels.jsonl holds labels by another judge than `reader` is now: run `preceptor judge` and `preceptor "
+        "label` with this run file and these flags first"
+    )
+    assert page.read_bytes() == before
+    report(copied, "reader", dry_run=True)
+    assert "report: would run (changed: judge)" in capsys.readouterr().out
+    report(copied, "rules")
+    assert "report: nothing to do" in capsys.readouterr().out
+
+
+def test_labels_of_two_judges_are_refused_too(copied: Path) -> None:
+    labels = copied / RUN / "40-labels.jsonl"
+    *rows, last = labels.read_text(encoding="utf-8").splitlines()
+    other = json.dumps(json.loads(last) | {"judge": "another"})
+    labels.write_text("\n".join([*rows, other]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="holds labels by another judge than `rules` is now"):
+        report(copied)
+
+
+@pytest.mark.parametrize("step", ["", '"step": null, ', '"step": true, ', '"step": 1.5, '])
+def test_a_line_of_metrics_without_its_step_is_one_error_with_its_place(copied: Path, step: str) -> None:
+    metrics = copied / RUN / "metrics.jsonl"
+    lines = metrics.read_text(encoding="utf-8").splitlines()
+    text = "\n".join([lines[0], "", f'{{{step}"loss": 0.5}}', *lines[1:]]) + "\n"
+    metrics.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        report(copied)
+    said = str(caught.value)
+    assert said.startswith(f"{metrics}:3: a line of metrics needs `step`, a whole number, and this one has none: ")
+    assert "\n" not in said
+    result = preceptor("trace", "run.yaml", "--principle", "short", cwd=copied)
+    assert (result.returncode, result.stderr.count("metrics.jsonl:3:")) == (2, 1)
+    assert "Traceback" not in result.stderr
