@@ -1,5 +1,6 @@
 """Stage `behaviour`: both policies answer the held-out prompts, the run's judge compares. Writes 60-behaviour.json (the
-table) and 60-comparisons.jsonl (the answers and each principle's preference behind it)."""
+table) and 60-comparisons.jsonl (the answers and each principle's preference behind it), and puts the table into the
+model's card."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from judge.records import Vote
 from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.executors import answerer, sampler
+from pipeline.expected import time_by_last
 from pipeline.stage import Stage
 from pipeline.stage_generate import prompts_digest
 from pipeline.stage_judge import judge_inputs
@@ -32,6 +34,8 @@ from reports.data import HeldOutAnswers
 
 MOVED = "interval, and p after Holm's adjustment"
 """The rule by which reports/behaviour.py finds that a row moved: a table made by another one is made again."""
+
+STORED_UNTIMED = "answers and votes that were stored by then untimed"
 
 
 class Comparison(Record):
@@ -160,12 +164,15 @@ def table_of(run: Run, comparisons: Sequence[Comparison]) -> BehaviourTable:
 
 
 def _execute(run: Run) -> list[str]:
+    from pipeline.model_card import add_behaviour
+
     before = _sample(run, run.reference, "answers before training (prompts)")
     after = _sample(run, _policy(run), "answers after training (prompts)")
     comparisons = compare(run, before, after)
     table = table_of(run, comparisons)
     write_records(run.folder.comparisons, comparisons)
     write_atomically(run.folder.behaviour, table.model_dump_json(indent=2) + "\n")
+    add_behaviour(run, table)
     return [f"{row.id}: {row.verdict}" for row in table.principles]
 
 
@@ -178,7 +185,16 @@ def _preview(run: Run) -> list[str]:
     return [
         f"before training: {missing} of {prompts} held-out prompts x {settings.samples} answers to sample",
         f"after training: {prompts} prompts x {settings.samples} answers, unless the same policy was sampled before",
+        time_by_last(run, "behaviour", _compared(run), prompts * settings.samples, "comparisons", STORED_UNTIMED),
     ]
+
+
+def _compared(run: Run) -> int:
+    """How many comparisons the stage left when it was last done."""
+    if not run.folder.comparisons.is_file():
+        return 0
+    with run.folder.comparisons.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 def read_comparisons(run: Run) -> list[Comparison]:

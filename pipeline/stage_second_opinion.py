@@ -10,8 +10,10 @@ from constitution.identity import digest, file_digest
 from pipeline.compare import compare_on, sample_pairs
 from pipeline.config import RunConfig, SecondOpinion
 from pipeline.context import Run
+from pipeline.expected import NOT_MEASURED
+from pipeline.forecast import say_forecast
 from pipeline.stage import Stage
-from pipeline.stage_judge import judge_inputs, votes_mark, votes_replaced
+from pipeline.stage_judge import judge_inputs, say_plan, votes_mark, votes_replaced
 from pipeline.used import settings_of, voters
 
 
@@ -48,6 +50,20 @@ def _execute(run: Run) -> list[str]:
     ]
 
 
+def _preview(run: Run) -> list[str]:
+    """With what the other judge's missing votes take; only once there are pairs can they be counted."""
+    settings = _settings(run)
+    what = f"judge `{settings.judge}` on {settings.pairs} pairs, compared with `{run.config.judge}`"
+    if not run.folder.pairs.exists():
+        return [what, NOT_MEASURED]
+    run.console.say(f"  {what}")
+    pairs, judge = sample_pairs(run.pairs(), settings.pairs, run.config.seed), run.judge(settings.judge)
+    with run.vote_store() as store:
+        if say_plan(run, pairs, judge, store).to_ask:
+            say_forecast(run, judge, pairs, store)
+    return []
+
+
 SECOND_OPINION = Stage(
     name="second-opinion",
     needs=("generate", "judge"),
@@ -57,7 +73,5 @@ SECOND_OPINION = Stage(
     execute=_execute,
     unfinished=lambda run: votes_replaced(run, "second-opinion"),
     marks=votes_mark,
-    preview=lambda run: [
-        f"judge `{_settings(run).judge}` on {_settings(run).pairs} pairs, compared with `{run.config.judge}`"
-    ],
+    preview=_preview,
 )

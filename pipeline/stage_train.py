@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from constitution.errors import PreceptorError
 from constitution.files import write_atomically
 from constitution.identity import digest, file_digest
 from constitution.progress import Progress
+from constitution.read_json import read_object
 from constitution.salvage import set_aside
 from constitution.store import Store
 from constitution.wording import plural
@@ -18,6 +21,7 @@ from generate.records import Pair
 from generate.weights import model_damage
 from judge.records import Label
 from pipeline.context import Run
+from pipeline.expected import NOT_MEASURED, time_by_last
 from pipeline.imported import OFF_POLICY
 from pipeline.singles import read_singles, single_inputs, unused_singles
 from pipeline.stage import Stage
@@ -127,11 +131,21 @@ def _execute(run: Run) -> list[str]:
 def _preview(run: Run) -> list[str]:
     settings = run.config.train
     if not run.folder.labels.exists():
-        return [f"{plural(settings.epochs, 'epoch')} of {settings.loss} on the labels, once they exist"]
+        return [f"{plural(settings.epochs, 'epoch')} of {settings.loss} on the labels, once they exist", NOT_MEASURED]
     labelled = sum(label.p is not None for label in run.labels())
     steps = settings.epochs * -(-round(labelled * (1 - settings.heldout_fraction)) // settings.pairs_per_step)
     epochs = f"{plural(settings.epochs, 'epoch')} of {settings.loss}"
-    return [f"{plural(labelled, 'labelled pair')}, {epochs}: about {plural(steps, 'step')}"]
+    return [
+        f"{plural(labelled, 'labelled pair')}, {epochs}: about {plural(steps, 'step')}",
+        time_by_last(run, "train", _steps_done(run), steps, "steps", "those before a resumption untimed"),
+    ]
+
+
+def _steps_done(run: Run) -> int:
+    """Of the training that is there; 0 where what it left cannot be read, which a training only replaces."""
+    with suppress(PreceptorError):
+        return int(read_object(run.folder.training, ("steps",))["steps"])
+    return 0
 
 
 TRAIN = Stage(
