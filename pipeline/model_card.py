@@ -1,4 +1,4 @@
-"""The trained model's card, 50-policy/README.md, from what the stages left."""
+"""The trained model's card, 50-policy/README.md, from what the stages left. No stage takes it as an input."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from constitution.files import write_atomically
-from generate.models import hub_id
+from constitution.files import read_text, write_atomically
+from generate.models import hub_id, resolve_model
 from judge.imports.folder import is_import, read_account
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.judge_cards import judge_cards
+from pipeline.judged import read_behaviour
 from pipeline.stage_audit import read_card
+from reports.behaviour import BehaviourTable
+from reports.card_behaviour import with_behaviour
 from reports.model_card import Audited, ModelCardFacts, model_card
 from train.summary import TrainSummary
 
+CARD = "README.md"
+
 
 def write_model_card(run: Run, labels: Sequence[Label], summary: TrainSummary) -> None:
-    """Write it beside the model that it is about."""
+    """Write it beside the model that it is about, with the behaviour where that was measured of this very model."""
     card = read_card(run)
     facts = ModelCardFacts(
         run=run.config.name,
@@ -30,7 +35,25 @@ def write_model_card(run: Run, labels: Sequence[Label], summary: TrainSummary) -
         audit=Audited(card.passed, card.words) if card else None,
         data_sets=imported_from(run),
     )
-    write_atomically(run.folder.policy / "README.md", model_card(facts))
+    write_atomically(run.folder.policy / CARD, model_card(facts))
+    if _measured(run):
+        add_behaviour(run, read_behaviour(run))
+
+
+def _measured(run: Run) -> bool:
+    """Trained again to the same weights, a model is not compared again, and nobody else would write its card."""
+    stamp = run.folder.stamp("behaviour")
+    if stamp is None or not run.folder.behaviour.exists():
+        return False
+    return stamp.inputs.get("policy") == resolve_model(str(run.folder.policy.resolve())).revision
+
+
+def add_behaviour(run: Run, table: BehaviourTable) -> None:
+    """Put what was measured into the card that training wrote; the rest of it is of the training and stays."""
+    card = run.folder.policy / CARD
+    if card.exists():
+        judge = run.config.behaviour.judge or run.config.judge
+        write_atomically(card, with_behaviour(read_text(card), table, judge))
 
 
 def imported_from(run: Run) -> tuple[str, ...]:

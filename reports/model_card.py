@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from constitution.model import Constitution
 from constitution.wording import plural
 from generate.models import hub_id, public_name
+from reports.card_behaviour import NOT_YET
 from reports.card_parts import JudgeCard, escaped, labels_section, principles_section, table
 from train.estimate import Estimate
 from train.summary import TrainSummary
@@ -74,6 +75,7 @@ def model_card(facts: ModelCardFacts) -> str:
         labels_section(facts.judges, facts.labels),
         _training(facts),
         _heldout(facts.summary),
+        NOT_YET,
     ]
     blocks += [_audit(facts.audit)] + ([_warnings(facts.summary)] if facts.summary.warnings else [])
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n" + "\n\n".join(blocks) + "\n"))

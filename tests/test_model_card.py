@@ -10,8 +10,11 @@ from huggingface_hub import ModelCard
 
 from constitution.model import Constitution, Principle
 from generate.engine import ModelRef
+from reports.behaviour import BehaviourTable, PrincipleRow
+from reports.card_behaviour import TITLE, with_behaviour
 from reports.card_parts import JudgeCard, escaped
 from reports.model_card import Audited, ModelCardFacts, model_card
+from reports.statistics import Interval
 from tests.test_train import model, run  # noqa: F401  (fixture)
 from train.settings import TrainSettings
 from train.summary import TrainSummary
@@ -121,3 +124,40 @@ def test_without_an_audit_or_held_out_pairs_it_says_so(summary: TrainSummary) ->
     assert "## The judge's audit\n\nThere is none." in card
     failed = model_card(facts(summary, audit=Audited(False, ())))
     assert "did not pass" in failed
+
+
+def behaviour(**changes: Any) -> BehaviourTable:
+    rate = Interval(estimate=0.628, low=0.583, high=0.67, n=60)
+    row = PrincipleRow(
+        id="short", win_rate=rate, comparisons=177, identical=3, failed=3, detectable=0.06, p=0.001, p_holm=0.002,
+        outcome="intended", verdict="moved as intended",
+    )  # fmt: skip
+    alone = row.model_copy(
+        update={
+            "id": "kind", "outcome": "unmeasured",
+            "win_rate": rate.model_copy(update={"low": None, "high": None, "n": 1}), "comparisons": 3,
+        }
+    )  # fmt: skip
+    table = BehaviourTable(prompts=60, samples=3, level=0.95, principles=(row, alone), features=())
+    return table.model_copy(update=changes)
+
+
+def test_win_rates_take_the_place_of_their_absence_and_nothing_else_changes(summary: TrainSummary) -> None:
+    before = model_card(facts(summary))
+    assert "Not measured yet: `preceptor behaviour` writes here" in before
+    card = with_behaviour(before, behaviour(), "re|al")
+    assert "Not measured yet" not in card
+    assert "| short | 62.8 % | 58.3 to 67.0 % | 60 | 177 | moved as intended |" in card
+    assert "| kind | 62.8 % | no interval: one prompt | 1 | 3 | not measured |" in card
+    assert "as the judge re\\|al sees it: means over 60 held-out prompts with 3 answers from each model" in card
+    head, _, rest = before.partition(TITLE)
+    assert card.startswith(head)
+    assert card.endswith(rest[rest.index("## The judge's audit") :])
+    assert ModelCard(card).data.to_dict() == ModelCard(before).data.to_dict()
+
+
+def test_measured_again_they_are_replaced_and_an_edited_card_keeps_its_edits(summary: TrainSummary) -> None:
+    first = with_behaviour(model_card(facts(summary)), behaviour(), "rules") + "\n## My notes\n\nKeep these.\n"
+    again = with_behaviour(first, behaviour(prompts=61), "rules")
+    assert again == first.replace("means over 60 held-out", "means over 61 held-out")
+    assert with_behaviour("# Mine\n", behaviour(), "rules").startswith(f"# Mine\n\n{TITLE}\n\nHow often")

@@ -10,7 +10,7 @@ import pytest
 
 from constitution.errors import DataError
 from generate.engine import ModelRef
-from pipeline.run import run_pipeline
+from pipeline.run import STAGES, run_pipeline
 from tests.runs import preceptor, write_run
 
 RUN = Path("runs") / "tiny"
@@ -72,3 +72,43 @@ def test_a_line_of_metrics_without_its_step_is_one_error_with_its_place(copied: 
     result = preceptor("trace", "run.yaml", "--principle", "short", cwd=copied)
     assert (result.returncode, result.stderr.count("metrics.jsonl:3:")) == (2, 1)
     assert "Traceback" not in result.stderr
+
+
+def card_of(folder: Path) -> Path:
+    return folder / RUN / "50-policy" / "README.md"
+
+
+def test_the_models_card_has_the_win_rates_and_no_stage_minds_it(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = card_of(copied)
+    text = card.read_text(encoding="utf-8")
+    table = json.loads((copied / RUN / "60-behaviour.json").read_text(encoding="utf-8"))
+    for row in table["principles"]:
+        rate = row["win_rate"]
+        assert f"| {row['id']} | {100 * rate['estimate']:.1f} % | " in text
+        assert f" | {rate['n']} | {row['comparisons']} | " in text
+    card.write_text(text + "\n## My notes\n", encoding="utf-8")
+    capsys.readouterr()
+    run_pipeline(None, copied / "run.yaml", {}, (), copied / "runs")
+    said = capsys.readouterr().out
+    assert said.count("nothing to do") == len(STAGES) - 1, "all but `trace`"
+    assert card.read_text(encoding="utf-8") == text + "\n## My notes\n"
+
+
+def test_trained_again_to_the_same_weights_it_has_them_still(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = card_of(copied).read_text(encoding="utf-8")
+    shutil.rmtree(copied / RUN / "50-policy")
+    run_pipeline(None, copied / "run.yaml", {}, (), copied / "runs")
+    said = capsys.readouterr().out
+    assert "train: missing: model.safetensors" in said
+    assert "behaviour: nothing to do" in said
+    assert card_of(copied).read_text(encoding="utf-8") == text
+
+
+def test_another_model_has_no_win_rates_before_they_are_measured(copied: Path) -> None:
+    run_pipeline(("train",), copied / "run.yaml", {}, ("train.epochs=1",), copied / "runs")
+    text = card_of(copied).read_text(encoding="utf-8")
+    assert "Not measured yet: `preceptor behaviour` writes here" in text
+    run_pipeline(("behaviour",), copied / "run.yaml", {}, ("train.epochs=1",), copied / "runs")
+    assert "Not measured yet" not in card_of(copied).read_text(encoding="utf-8")
