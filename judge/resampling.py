@@ -33,8 +33,8 @@ DRAWS_AT_ONCE = 64
 
 
 class Score(Record):
-    """A figure with its 95 % interval, and what it rests on; None where nothing can be said. A figure of one cluster may
-    be without an interval."""
+    """A figure with its 95 % interval, and what it rests on; None where nothing can be said. One cluster may give
+    a figure without interval."""
 
     value: float | None
     low: float | None

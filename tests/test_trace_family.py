@@ -82,9 +82,7 @@ def test_so_are_the_margins_in_words() -> None:
     first, second = trace_section(report()).sentences
     shown = "+0.40 [+0.10, +0.70], n = 12"
     assert first == f"short-answer: its margin rose by {shown}: most by short-answer {shown}"
-    assert second.startswith(
-        f"no-lists: no detectable change of its margin on held-out pairs ({shown})"
-    )
+    assert second.startswith(f"no-lists: no detectable change of its margin on held-out pairs ({shown})")
     assert "p = 0.06 after Holm's adjustment" in second
 
 
