@@ -1,4 +1,4 @@
-"""What a run says while it works: a live bar on a terminal, a line now and then elsewhere.
+"""What a run says while it works: a live bar on a terminal; elsewhere a line when work begins, and now and then.
 
 Text that came from a model or a file never reaches the terminal with its control characters.
 """
@@ -6,6 +6,7 @@ Text that came from a model or a file never reaches the terminal with its contro
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 import unicodedata
@@ -116,7 +117,7 @@ class Console:
     def _begin(self, tick: Tick) -> None:
         self._end()
         self._what, self._started, self._first_done = tick.what, time.monotonic(), tick.done
-        self._last_line = self._started
+        self._last_line = -math.inf  # the first tick is a line at once: it says what has begun
         if self.live:
             columns = (
                 "  {task.description}",

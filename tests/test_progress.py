@@ -11,6 +11,7 @@ import pytest
 
 from constitution.progress import Tick
 from generate.engine import ModelRef
+from pipeline.console import Console
 from pipeline.next_steps import most_moved
 from pipeline.stage_table import StageRow
 from reports.behaviour import BehaviourTable
@@ -58,6 +59,15 @@ def test_elsewhere_lines_are_plain_and_the_last_ones_say_what_to_look_at(shown: 
     assert warnings
     assert f"warnings: {len(warnings)}, in runs/tiny/50-training.json" in last
     assert "preceptor chat run.yaml" in last
+
+
+def test_elsewhere_work_that_begins_is_a_line_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    for done in (0, 1, 2, 3, 4):
+        console.tick(Tick("answers", done, 4, tokens=7 * done))
+    console.tick(Tick("votes", 3, 9, "3 from the store"))
+    console.tick(Tick("other", 5, 5))
+    assert capsys.readouterr().out == "  answers: 0 of 4\n  votes: 3 of 9  3 from the store\n"
 
 
 def test_the_behaviour_that_moved_most_is_the_principle_furthest_from_even() -> None:
