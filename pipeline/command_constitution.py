@@ -47,8 +47,9 @@ def check(
 
 def _summary(file: Path, constitution: Constitution) -> Iterator[str]:
     from constitution.show import shares
+    from constitution.wording import plural
 
-    yield f"{file}: {len(constitution.principles)} principles, rule {constitution.aggregation.rule}"
+    yield f"{file}: {plural(len(constitution.principles), 'principle')}, rule {constitution.aggregation.rule}"
     share = shares(constitution)
     for principle in constitution.principles:
         measured = f"check {principle.check.type}" if principle.check else "no check: needs an llm judge"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from constitution.wording import plural
 from pipeline.console import duration
 from pipeline.context import Run
 
@@ -14,5 +15,5 @@ def time_by_last(run: Run, stage: str, done: int, wanted: int, what: str, untime
     stamp = run.folder.stamp(stage)
     if stamp is None or not done or stamp.inputs.get("model") != run.reference.revision:
         return NOT_MEASURED
-    took = f"{duration(stamp.seconds)} for {done} {what}"
+    took = f"{duration(stamp.seconds)} for {plural(done, what)}"
     return f"time: about {duration(stamp.seconds / done * wanted)}, by its last execution here: {took}, {untimed}"

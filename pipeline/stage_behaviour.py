@@ -185,7 +185,7 @@ def _preview(run: Run) -> list[str]:
     return [
         f"before training: {missing} of {prompts} held-out prompts x {settings.samples} answers to sample",
         f"after training: {prompts} prompts x {settings.samples} answers, unless the same policy was sampled before",
-        time_by_last(run, "behaviour", _compared(run), prompts * settings.samples, "comparisons", STORED_UNTIMED),
+        time_by_last(run, "behaviour", _compared(run), prompts * settings.samples, "comparison", STORED_UNTIMED),
     ]
 
 

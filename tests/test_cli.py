@@ -160,6 +160,8 @@ def test_constitution_check_counts_and_lists(tmp_path: Path) -> None:
     assert result.returncode == 0
     assert "3 principles, rule weighted_mean" in result.stdout
     assert "short: 50% of the weight, general, every prompt, check words" in result.stdout
+    (tmp_path / "one.yaml").write_text("name: one\nprinciples: [{id: a, text: b}]\n", encoding="utf-8")
+    assert "one.yaml: 1 principle, rule" in preceptor("constitution", "check", "one.yaml", cwd=tmp_path).stdout
 
 
 def test_constitution_schema_is_the_shipped_file(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def test_estimates_are_by_the_last_execution(
     minutes, seconds = divmod(6 * steps, 60)
     assert f"time: about {minutes}:{seconds:02d}, by its last execution here: 1:00 for 10 steps, " in said
     assert "time: about 3:20, by its last execution here: 1:40 for 5 comparisons, " in said, "5 prompts, 2 answers"
+    folder.comparisons.write_text("{}\n", encoding="utf-8")
+    dry(labelled, "behaviour")
+    assert "1:40 for 1 comparison, " in capsys.readouterr().out
     stamp(labelled, "train", 60.0, "another model")
     folder.comparisons.unlink()
     dry(labelled, "train", "behaviour")
