@@ -1,14 +1,29 @@
-"""What may hold a key or a password: not shown in messages."""
+"""What may hold a key or a password: not shown in messages.
+
+Lines of strangers are searched, so every expression takes time that grows with the text, not with its square: what may
+be repeated ends where the next address begins.
+"""
 
 from __future__ import annotations
 
 import re
 
-MAY_HOLD_A_SECRET = re.compile(r"(?<!github)://[^/@]*:[^/@]*@|(?:https?|s?ftp)://(?:[^/]*@|[^?#]*[?#])")
-"""A user with a password, or on the web a user or a query; `github://org:repo@commit/...` is none."""
+_WEB = r"(?:https?|s?ftp)://"
+_REST = r"(?:(?!://)[^?#\s`])*"
+_NAMES = r"(?:sig|signature|token|key|secret|password|credential)"
+_USER = r"[^/@:\s`]*:(?!:)[^/\s`]*@"
+_SLASHED = r"[^/@:\s`]+:(?!:|\d+/)(?:(?!://)[^@\s`])*@"
+"""A password with a slash in it, as providers make them; `host:8000/x@y` is none."""
+_NAMED_QUERY = rf"{_REST}\?(?:(?!://)[^\s`])*?{_NAMES}="
+
+MAY_HOLD_A_SECRET = re.compile(
+    rf"(?<!github)://(?:{_USER}|{_SLASHED})|{_WEB}(?:[^/@]*@|(?:(?!://)[^?#])*[?#])|://{_NAMED_QUERY}", re.IGNORECASE
+)
+"""A user with a password, a query that names a key, or on the web any user or query; `github://org:repo@commit/...` is
+none."""
 _NAMED = re.compile(r"(?:api_?key|token|password|secret)[\"']?\s*[:=]", re.IGNORECASE)
-_USER = re.compile(r"(?<!github)(://)[^/@\s`]*:[^/@\s`]*@|((?:https?|s?ftp)://)[^/@\s`]*@")
-_QUERY = re.compile(r"((?:https?|s?ftp)://[^?\s`]*\?)[^\s`]+")
+_USERS = re.compile(rf"(?<!github)(://)(?:{_USER}|{_SLASHED})|({_WEB})[^/\s`]*@", re.IGNORECASE)
+_QUERIES = re.compile(rf"({_WEB}{_REST}[?#]|://{_REST}\?(?=(?:(?!://)[^\s`])*?{_NAMES}=))[^\s`]+", re.IGNORECASE)
 
 
 def may_be_shown(line: str) -> bool:
@@ -18,4 +33,4 @@ def may_be_shown(line: str) -> bool:
 
 def without_secrets(message: str) -> str:
     """The message with `***` for users, passwords and queries of addresses."""
-    return _QUERY.sub(r"\1***", _USER.sub(lambda found: f"{found[1] or found[2]}***@", message))
+    return _QUERIES.sub(r"\1***", _USERS.sub(lambda found: f"{found[1] or found[2]}***@", message))
