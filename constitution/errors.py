@@ -71,14 +71,14 @@ def disk_trouble(error: OSError | ValueError) -> str | None:
     """One sentence for an error of the disk, or of a path that no file can have; None for any other, our mistake."""
     if not isinstance(error, OSError):
         return "a path holds a null character, which no file's name can" if _NULL in str(error) else None
-    where = f"{harmless(_shortened(str(error.filename)))}: " if error.filename else ""
+    where = f"{harmless(shortened(str(error.filename)))}: " if error.filename else ""
     if error.errno in _DISK:
         return f"{where}{_DISK[error.errno]}. What was finished is kept: the same command goes on from there."
     return f"{where}{error.strerror or error}" if where else None
 
 
-def _shortened(path: str) -> str:
-    """Its beginning and its end: a name may be what is too long about it."""
+def shortened(path: str) -> str:
+    """A path or name, of a long one its beginning and its end: it may be what is too long about it."""
     return path if len(path) <= LONGEST_PATH else f"{path[: LONGEST_PATH // 2]}…{path[-LONGEST_PATH // 2 :]}"
 
 

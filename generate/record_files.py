@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless
+from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless, shortened
 from constitution.files import numbered_lines, opened
+from generate.local_files import check_inside, check_is_data, local_path
+from generate.tables import table_rows
+from generate.unpacking import most_unpacked
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 LINES, TABLES = (".jsonl", ".ndjson"), (".parquet",)
-ROWS_AT_ONCE = 1000
+ARCHIVES = ("zip", "tar", "libarchive")
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
@@ -39,13 +42,6 @@ class Place(NamedTuple):
 
     name: str
     system: AbstractFileSystem | None
-
-
-class Row(NamedTuple):
-    """A row of a Parquet file, counted from 1."""
-
-    number: int
-    value: dict[str, Any]
 
 
 class RecordSource(Generic[RecordT]):
@@ -103,16 +99,38 @@ def places(where: str, plural: str) -> list[Place]:
 
     Raises DataError if there is none; `plural` says what was looked for.
     """
-    if not is_url(where):
-        path = Path(where)
-        names = [str(one) for one in path.iterdir()] if path.is_dir() else None
-        return [Place(name, None) for name in ([where] if names is None else _shards(names, where, plural))]
     with reached(where):
+        check_is_data(where)
+        if (path := local_path(where)) is not None:
+            return _local(Path(path), where, plural)
         from fsspec.core import url_to_fs
 
         system, path_there = url_to_fs(where)
         names = system.find(path_there) if system.isdir(path_there) else None
-    return [Place(name, system) for name in ([path_there] if names is None else _shards(names, where, plural))]
+        found = [path_there] if names is None else _shards(names, where, plural)
+        _check_unpacks(where, system, found)
+    return [Place(name, system) for name in found]
+
+
+def _local(path: Path, where: str, plural: str) -> list[Place]:
+    if not path.is_dir():
+        return [Place(str(path), None)]
+    names = _shards([str(one) for one in path.iterdir()], where, plural)
+    check_inside(path, [Path(name) for name in names])
+    return [Place(name, None) for name in names]
+
+
+def _check_unpacks(where: str, system: AbstractFileSystem, names: list[str]) -> None:
+    """Raise DataError where what is to be read of an archive is more than text ever grows to."""
+    from fsspec.core import url_to_fs
+
+    first, _, around = where.partition("::")
+    if first.partition("://")[0] not in ARCHIVES or not around:
+        return
+    outside, path = url_to_fs(around)
+    grown, packed = sum(system.size(name) or 0 for name in names), outside.size(path)
+    if packed is not None and grown > most_unpacked(packed):
+        raise DataError(f"{harmless(where)}: {packed} bytes that unpack to {grown}, more than text grows to")
 
 
 def _shards(names: list[str], where: str, plural: str) -> list[str]:
@@ -128,24 +146,15 @@ def opened_at(place: Place) -> Iterator[IO[bytes]]:
     """The file as bytes. Raises DataError if it cannot be read."""
     if place.system is None:
         with opened(Path(place.name)) as stream:
-            yield stream
+            try:
+                yield stream
+            except OSError as error:
+                if error.errno is None:  # of gzip: not the disk's
+                    raise
+                raise DataError(f"{harmless(place.name)}: cannot be read ({error.strerror})") from error
         return
     with reached(place.name), place.system.open(place.name, "rb") as remote:
         yield remote
-
-
-def table_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
-    """The rows of a Parquet file, some at a time. Raises DataError if it is none that can be read."""
-    from pyarrow import ArrowException, parquet
-
-    number = 0
-    try:
-        for batch in parquet.ParquetFile(stream).iter_batches(ROWS_AT_ONCE):
-            for value in cast("list[dict[str, Any]]", batch.to_pylist()):
-                number += 1
-                yield Row(number, value)
-    except (ArrowException, OSError) as error:
-        raise DataError(f"{harmless(name)}: not a Parquet file that can be read ({error})") from error
 
 
 def _given(value: Any) -> Any:
@@ -164,5 +173,5 @@ def reached(where: str, done: str = "read") -> Iterator[None]:
         raise
     except (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError) as error:
         # A TypeError comes of file systems that need options of their own.
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{harmless(where)}: cannot be {done} ({type(error).__name__}: {said})") from error
+        said = shortened((str(error).splitlines() or [type(error).__name__])[0])
+        raise DataError(f"{harmless(shortened(where))}: cannot be {done} ({type(error).__name__}: {said})") from error

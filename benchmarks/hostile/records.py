@@ -61,6 +61,15 @@ LINES: Mapping[str, str | bytes] = {
 }
 
 _TRL = b'{"prompt": "x", "chosen": "a", "rejected": "b"}\n'
+_KEYS = b",".join(b'"k%d": 1' % number for number in range(200_000))
+_COLUMNS = b",".join(b"c%d" % number for number in range(100_000))
+
+
+def _with(more: bytes) -> bytes:
+    """A good row with something beside it."""
+    return _TRL.strip()[:-1] + b", " + more + b"}\n"
+
+
 IMPORTS: Mapping[str, tuple[str, bytes]] = {
     "a gzip bomb": ("bomb.jsonl.gz", gzip.compress(bytes(300_000_000), 9)),
     "a gzip bomb of lines": ("lines.jsonl.gz", gzip.compress(b" \n" * 150_000_000, 9)),
@@ -78,6 +87,30 @@ IMPORTS: Mapping[str, tuple[str, bytes]] = {
     "a CSV field of 300,000": ("long.csv", b"prompt,chosen,rejected\n" + b"x" * 300_000 + b",a,b\n"),
     "CSV without its columns": ("columns.csv", b"a,b\n1,2\n"),
     "other bytes": ("bytes.jsonl", bytes(range(128, 256))),
+    "a number of 100,000 digits beside it": ("beside.jsonl", _with(b'"n": ' + b"9" * 100_000)),
+    "lists nested beside it": ("lists.json", b"[" + _with(b'"n": ' + b"[" * 100_000 + b"]" * 100_000).strip() + b"]"),
+    "half a surrogate": ("half.jsonl", _with(b'"n": "\\ud800"')),
+    "half a surrogate in an array": ("half_array.json", b"[" + _with(b'"n": "\\udfff"').strip() + b"]"),
+    "half a surrogate as a key": ("key.jsonl", _with(b'"\\ud800": 1')),
+    "half a surrogate as bytes": ("raw.jsonl", _with(b'"n": "\xed\xa0\x80"')),
+    "NaN for a text": ("nan.jsonl", b'{"prompt": "x", "chosen": NaN, "rejected": "b"}'),
+    "Infinity for a text": ("infinity.json", b'[{"prompt": "x", "chosen": -Infinity, "rejected": "b"}]'),
+    "NUL in the key": ("nul.jsonl", b'{"prompt": "x", "chosen\\u0000": "a", "rejected": "b"}'),
+    "a raw NUL": ("raw_nul.jsonl", b'{"prompt": "x", "chosen": "\x00", "rejected": "b"}'),
+    "a key twice": ("twice.jsonl", _with(b'"chosen": "c"')),
+    "a key twice, escaped": ("escaped.json", b"[" + _with(b'"\\u0063hosen": "c"').strip() + b"]"),
+    "a key of a million characters twice": ("long_key.jsonl", b'{"%b": 1, "%b": 2}' % ((b"k" * 1_000_000,) * 2)),
+    "the last of 200,000 keys twice": ("keys.jsonl", b'{%b, "k199999": 1}' % _KEYS),
+    "the last of 200,000 keys twice, in an array": ("keys.json", b'[{%b, "k199999": 1}]' % _KEYS),
+    "more after the array": ("more.json", b"[" + _TRL.strip() + b"] [" + _TRL.strip() + b"]"),
+    "a comma after the last row": ("comma.json", b"[" + _TRL.strip() + b",]"),
+    "ten million spaces": ("spaces.json", b"[" + b" " * 10_000_000),
+    "a line of addresses": ("addresses.jsonl", b'{"prompt": "' + b"http://" * 100_000),
+    "an open quote of 10 MB in CSV": ("open.csv", b'prompt,chosen,rejected\n"' + b"x" * 10_000_000),
+    "an open quote of 5 million lines": ("lines.csv", b'prompt,chosen,rejected\n"' + b"x\n" * 5_000_000),
+    "an open quote in CSV's first row": ("first.csv", b'"' + b"x\n" * 5_000_000),
+    "the last of 100,000 columns twice": ("columns_twice.csv", _COLUMNS + b",c99999\n"),
+    "5 million cells": ("cells.csv", b"prompt,chosen,rejected\n" + b"," * 5_000_000),
     "no Parquet": ("no.parquet", b"PAR1" + bytes(100) + b"PAR1"),
     "an empty Parquet": ("empty.parquet", b""),
     "a pickle": ("x.pkl", b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R."),

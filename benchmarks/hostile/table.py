@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.hostile import model_files, names, records, templates, texts, verdicts, yaml_files
+from benchmarks.hostile import model_files, names, places, records, tables, templates, texts, verdicts, yaml_files
 from benchmarks.hostile.case import Case, Outcome, try_case
 
 
@@ -31,7 +31,7 @@ class Result(NamedTuple):
 
 def all_cases() -> list[Case]:
     """Every input, in a fixed order."""
-    kinds = (yaml_files, templates, names, model_files, records, verdicts, texts)
+    kinds = (yaml_files, templates, names, model_files, records, places, tables, verdicts, texts)
     return [case for kind in kinds for case in kind.cases()]
 
 

@@ -21,7 +21,7 @@ from constitution.files import RecordFile, replacing, write_atomically
 from constitution.read_json import read_record
 from constitution.record import Record
 from constitution.scratch import FirstValues, SeenKeys
-from generate.record_files import LINES, TABLES, RecordSource, is_url
+from generate.record_files import LINES, TABLES, RecordSource, is_url, reached
 from generate.records import Message, Pair, Prompt, Response
 from judge.imports.found import Better, Compared, Item, Principled, Rated, Request, Said, Single, Skipped
 from judge.opinions import OPINIONS_FILE, Opinion, Side
@@ -246,15 +246,18 @@ def pair_source(where: str) -> RecordSource[Pair]:
     Raises DataError if there is nothing of this name, or a folder without such files.
     """
     folder = Path(where)
-    if is_url(where) or folder.is_file():
+    if is_url(where):
         return RecordSource(where, Pair, "pairs")
-    if (folder / PAIRS_FILE).is_file():
-        return RecordSource(folder / PAIRS_FILE, Pair, "pairs")
-    if not folder.is_dir() or not any(path.name.endswith(LINES + TABLES) for path in folder.iterdir()):
-        raise DataError(
-            f"{harmless(where)}: not a folder that `preceptor import` wrote: no {PAIRS_FILE} in it, nor files of pairs"
-        )
-    return RecordSource(where, Pair, "pairs")
+    with reached(where):
+        if folder.is_file():
+            return RecordSource(where, Pair, "pairs")
+        if (folder / PAIRS_FILE).is_file():
+            return RecordSource(folder / PAIRS_FILE, Pair, "pairs")
+        if folder.is_dir() and any(path.name.endswith(LINES + TABLES) for path in folder.iterdir()):
+            return RecordSource(where, Pair, "pairs")
+    raise DataError(
+        f"{harmless(where)}: not a folder that `preceptor import` wrote: no {PAIRS_FILE} in it, nor files of pairs"
+    )
 
 
 def check_pairs(source: RecordSource[Pair]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from constitution.errors import ConfigError, Problem
+from constitution.errors import ConfigError, Problem, shortened
 from constitution.strict_json import json_fault
 
+_SPACE = re.compile(r"\s*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """Half of a surrogate pair: where none is written, none can be in the text."""
 
@@ -75,8 +76,13 @@ def elements(text: str, source: str) -> Iterator[Element]:
         mark = mark.moved(text, _skip(text, end))
         if text[mark.at : mark.at + 1] == ",":
             mark = mark.moved(text, _skip(text, mark.at + 1))
+            if text[mark.at : mark.at + 1] == "]":
+                raise mark.problem(source, "expected a row after `,`")
         elif text[mark.at : mark.at + 1] != "]":
             raise mark.problem(source, "expected `,` or `]` after a row")
+    mark = mark.moved(text, _skip(text, mark.at + 1))
+    if mark.at < len(text):
+        raise mark.problem(source, "expected nothing after the array")
 
 
 def _element(text: str, mark: Mark, source: str) -> tuple[Any, int]:
@@ -92,17 +98,26 @@ def _element(text: str, mark: Mark, source: str) -> tuple[Any, int]:
 
 
 def _skip(text: str, index: int) -> int:
-    while text[index : index + 1].isspace():
-        index += 1
-    return index
+    space = _SPACE.match(text, index)
+    return space.end() if space else index
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise Refused(f"the key `{next(key for key in keys if keys.count(key) > 1)}` occurs twice in one object")
+        twice = first_twice(key for key, _ in pairs)
+        raise Refused(f"the key `{shortened(str(twice))}` occurs twice in one object")
     return value
+
+
+def first_twice(names: Iterable[str]) -> str | None:
+    """The first of them that has come before."""
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)

@@ -18,17 +18,16 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless
+from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless, shortened
 from constitution.files import decoded
-from generate.record_files import Place, is_url, opened_at, places, table_rows
+from generate.local_files import check_inside, unusual
+from generate.record_files import Place, is_url, opened_at, places
+from generate.tables import table_rows
+from generate.unpacking import MOST_UNPACKED, most_unpacked
 from judge.imports.found import Request
-from judge.imports.json_values import elements, line_value
+from judge.imports.json_values import elements, first_twice, line_value
 
 REASON_CHARS = 200
-MOST_UNPACKED = 100
-"""A gzipped file may grow to so many times its size. Text grows to less than twenty, a bomb to a thousand."""
-UNPACKED_BYTES = 16 * 1024 * 1024
-"""What may be unpacked of any file, however small."""
 PIECE_BYTES = 1024 * 1024
 ROWS = "rows"
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -100,7 +99,7 @@ def _check_unpacks(packed: IO[bytes]) -> None:
     with gzip.GzipFile(fileobj=packed) as stream:
         while piece := stream.read(PIECE_BYTES):
             taken += len(piece)
-            if taken > max(UNPACKED_BYTES, MOST_UNPACKED * packed.tell()):
+            if taken > most_unpacked(packed.tell()):
                 raise ValueError(f"it grows to more than {MOST_UNPACKED} times its size")
 
 
@@ -154,8 +153,8 @@ def _csv(place: Place) -> Iterator[Row]:
 
 def _columns(cells: list[str], source: str, line: int) -> list[str]:
     """The names in the first row. Raises ConfigError where one is there twice."""
-    if twice := [name for name in cells if name and cells.count(name) > 1]:
-        raise ConfigError([Problem(source, line, 1, f"the column `{twice[0]}` is there twice")])
+    if (twice := first_twice(name for name in cells if name)) is not None:
+        raise ConfigError([Problem(source, line, 1, f"the column `{shortened(twice)}` is there twice")])
     return cells
 
 
@@ -186,8 +185,10 @@ READERS: dict[str, Callable[[Place], Iterator[Row]]] = {
 def _data_set(source: str, split: str, configuration: str | None) -> Iterator[Row]:
     """Data sets that need code of their own are refused by the library itself."""
     from datasets import disable_progress_bars
+    from datasets.utils.logging import CRITICAL, set_verbosity
 
     disable_progress_bars()
+    set_verbosity(CRITICAL)  # what it would log comes as an error, and is said once
     try:
         for number, value in enumerate(_opened(source, split, configuration), start=1):
             yield Row(source, number, 1, value)
@@ -206,6 +207,8 @@ def _opened(source: str, split: str, configuration: str | None) -> Iterable[Any]
     from datasets import DatasetDict, load_dataset, load_from_disk
 
     path = Path(source)
+    if path.is_dir():
+        check_inside(path, unusual(path))
     if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
         found = load_from_disk(source)
         rows: Iterable[Any] = found[split] if isinstance(found, DatasetDict) else found
