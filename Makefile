@@ -3,7 +3,7 @@
 # make bench-judge   the judge's speed on vLLM against the usual ways (about 18 minutes on two cores)
 # make bench-trace   predictions from one recorded run against real retraining (about an hour on two cores)
 # make bench-train   our trainer against TRL's: speed, memory, equality (about 20 minutes on two cores)
-# make survival   kills in every stage, hostile inputs, memory at a million pairs (about an hour on two cores)
+# make survival   kills in every stage, hostile inputs, memory at a million pairs (40 minutes on two cores)
 # make docs   the docs as a site, for reading offline: site/index.html
 # Each works alone on a machine with Python 3.11+, pip and make. Where a GPU is found, the GPU extra is installed instead
 # of the pinned CPU set-up.
