@@ -6,7 +6,8 @@ What needs the model, the held-out pairs' gradients along the run, is computed w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
@@ -88,12 +89,13 @@ def opened_trace(run: Run, *, follow: bool = True) -> Opened:
     """
     followed = opened_recording(run)
     by_key = {pair.key: pair for pair in followed.found.pairs}
-    keys, way = _heldout(run, followed.found, followed.recorded, follow)
+    way = _heldout(run, followed.found, followed.recorded, follow)
+    keys = heldout_keys(run.folder.recording / KEYS, by_key, len(way.found[-1].h_B))
     return Opened(*followed, _leaning([by_key[key] for key in keys], way), way)
 
 
-def _heldout(run: Run, found: Material, recorded: Recorded, follow: bool) -> tuple[list[str], Along]:
-    """The held-out pairs' keys, and their gradients after every kept step."""
+def _heldout(run: Run, found: Material, recorded: Recorded, follow: bool) -> Along:
+    """The held-out pairs' gradients after every kept step; their keys are in the recording's folder then."""
     folder = run.folder.recording
     index = folder / KEYS
     lacking = recorded.kept if not index.exists() else missing(folder, recorded.kept)
@@ -106,7 +108,22 @@ def _heldout(run: Run, found: Material, recorded: Recorded, follow: bool) -> tup
         write_json(index, [tokens.pair.key for tokens in session.parts.heldout])
         pairs, averaged = session.parts.heldout, session.trainee.loss.averaged
         keep(folder, along(session, recorded, folder, pairs, lacking, run.console.tick, averaged=averaged))
-    return list(read_json(index)), kept(folder, recorded.kept)
+    return kept(folder, recorded.kept)
+
+
+def heldout_keys(index: Path, known: Container[str], count: int) -> list[str]:
+    """The keys of the pairs whose gradients are kept. Raises DataError if the file is not the list of so many of them.
+
+    Raises ConfigError if it is no JSON.
+    """
+    found = read_json(index)
+    keys = [key for key in found if isinstance(key, str) and key in known] if isinstance(found, list) else []
+    if not isinstance(found, list) or len(keys) != len(found) or len(keys) != count:
+        raise DataError(
+            f"{index}: not the keys of this run's {count} held-out pairs: remove the file, and `preceptor trace` "
+            "follows the training again"
+        )
+    return keys
 
 
 def _leaning(pairs: Sequence[TrainPair], way: Along) -> HeldOut:
