@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,11 @@ REPORT_DATA = (
     "agreement.csv",
 )
 """The report as data: what every report writes beside its page."""
+
+VOTES = "30-votes.sqlite"
+WRITTEN_TO = re.compile(r".*\.sqlite(-\w+)?|metrics\.jsonl|\.lock")
+"""Files that are not replaced as a whole: stores and what SQLite puts beside them, the metrics, the lock."""
+_INSTEAD = "name that store as `votes` in the run file, "
 
 
 class Stamp(Record):
@@ -63,7 +69,7 @@ class RunFolder:
         self.pairs = root / "20-pairs.jsonl"
         self.singles = root / "20-singles.jsonl"
         self.pair_counts = root / "20-counts.json"
-        self.votes = shared_votes or root / "30-votes.sqlite"
+        self.votes = shared_votes or root / VOTES
         self.vote_counts = root / "30-votes.json"
         self.agreement = root / "30-second-opinion.json"
         self.audit = root / "35-audit.json"
@@ -105,14 +111,16 @@ class RunFolder:
 
     def _check_links(self) -> None:
         """A stage replaces what it finds in its folder, which must not be somebody else's. Where the folder of all runs
-        is itself is up to the user."""
+        is itself is up to the user, and so is where `votes` are. Most files are replaced by a rename, whatever they
+        link to; stores, the metrics and the lock are written to where they are."""
         runs = Path(os.path.realpath(self.root.parent))
-        for path in (self.root, *(inside for inside in self.root.glob("*") if not inside.is_file())):
+        inside = (one for one in self.root.glob("*") if not one.is_file() or WRITTEN_TO.fullmatch(one.name))
+        for path in (self.root, *inside):
             place = Path(os.path.realpath(path))
             if not place.is_relative_to(runs):
                 raise StoreError(
-                    f"{path}: a link to {place}, which is outside {self.root.parent}; nothing was written. Remove "
-                    "the link, or give `--runs` the folder that is to hold the runs."
+                    f"{path}: a link to {place}, which is outside {self.root.parent}; nothing was written. Remove the "
+                    f"link, {_INSTEAD if path.name == VOTES else ''}or give `--runs` the folder that is to hold the runs."
                 )
 
     def stamp(self, stage: str) -> Stamp | None:
