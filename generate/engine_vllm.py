@@ -18,7 +18,8 @@ from constitution.errors import ModelError
 from constitution.identity import canonical_json, seed_from
 from generate.align import BLOCK_TOKENS
 from generate.engine import Completion, Conversation, Drawn, ModelRef, Readout, Sampling, unread, unwritten
-from generate.load import hub_revision, model_errors
+from generate.lengths import model_context
+from generate.load import hub_revision
 from generate.quiet import first_line
 from generate.readout import missing_mass, sum_spellings
 from generate.settings import VllmEngine
@@ -40,7 +41,7 @@ class VllmRunner:
         self.model = model
         self._vllm = _import_vllm()
         self._tokenizer = load_tokenizer(model)
-        self._context = min(settings.max_model_len, _model_context(model))
+        self._context = min(settings.max_model_len, model_context(model))
         try:
             self._llm: Any = self._vllm.LLM(**_engine_arguments(settings, model, self._context))
         except (OSError, ValueError, RuntimeError) as error:
@@ -162,14 +163,6 @@ def _engine_arguments(settings: VllmEngine, model: ModelRef, context: int) -> di
             "kv_cache_memory_bytes": int(settings.kv_cache_gib * GIB),
         }
     return arguments | {"gpu_memory_utilization": settings.gpu_memory_utilization}
-
-
-def _model_context(model: ModelRef) -> int:
-    from transformers import AutoConfig
-
-    with model_errors(f"the configuration of `{model.name}` cannot be loaded"):
-        config = AutoConfig.from_pretrained(model.path, revision=hub_revision(model), trust_remote_code=False)
-        return int(config.get_text_config().max_position_embeddings)
 
 
 def _completions(output: Any) -> list[Completion]:

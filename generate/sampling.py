@@ -52,7 +52,7 @@ Sampler: TypeAlias = Callable[[Iterable[list[Prompt]]], "Generator[dict[str, Sam
 
 def count_missing(prompts: Iterable[Prompt], plan: SamplePlan, store: Store[SampleSet]) -> int:
     """How many prompts have no stored answers."""
-    return sum(len(batch) for batch in _missing(prompts, plan, store))
+    return sum(len(batch) for batch in missing_batches(prompts, plan, store))
 
 
 def sample_missing(
@@ -72,7 +72,7 @@ def sample_missing(
     done = total - count_missing(prompts, plan, store)
     progress(Tick(what, done, total))
     tokens = 0
-    with closing(sampler(_missing(prompts, plan, store))) as answers:
+    with closing(sampler(missing_batches(prompts, plan, store))) as answers:
         for sampled in answers:
             store.put(sampled)
             done += len(sampled)
@@ -80,7 +80,8 @@ def sample_missing(
             progress(Tick(what, done, total, tokens=tokens))
 
 
-def _missing(prompts: Iterable[Prompt], plan: SamplePlan, store: Store[SampleSet]) -> Iterator[list[Prompt]]:
+def missing_batches(prompts: Iterable[Prompt], plan: SamplePlan, store: Store[SampleSet]) -> Iterator[list[Prompt]]:
+    """The prompts without stored answers, as they are sampled together."""
     for batch in batched(prompts, plan.prompts_per_batch):
         stored = store.get(plan.key(prompt) for prompt in batch)
         if missing := [prompt for prompt in batch if plan.key(prompt) not in stored]:

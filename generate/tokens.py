@@ -5,8 +5,9 @@ A conversation is rendered by the model's own chat template, up to the place whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from constitution.errors import DataError, ModelError
@@ -61,14 +62,30 @@ def encode(
     MOST_NAMED, or if the template refuses one (some have no place for a system message).
     """
     rows = _all_ids(tokenizer, conversations)
-    checked = [
-        _why_too_long(conversation, len(ids), new_tokens, context)
-        for conversation, ids in zip(conversations, rows, strict=True)
-    ]
-    if faults := [said for said in checked if said]:
-        more = [f"and {len(faults) - MOST_NAMED} more"] if len(faults) > MOST_NAMED else []
-        raise DataError("\n".join([*faults[:MOST_NAMED], *more]))
+    refuse(_too_long(conversations, rows, new_tokens, context))
     return rows
+
+
+def too_long(
+    tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Conversation], new_tokens: int, context: int
+) -> Iterator[str]:
+    """What is said of each conversation that does not fit. Raises DataError if the template refuses one."""
+    return _too_long(conversations, _all_ids(tokenizer, conversations), new_tokens, context)
+
+
+def _too_long(
+    conversations: Sequence[Conversation], rows: Sequence[list[int]], new_tokens: int, context: int
+) -> Iterator[str]:
+    checked = (_why_too_long(c, len(ids), new_tokens, context) for c, ids in zip(conversations, rows, strict=True))
+    return (said for said in checked if said)
+
+
+def refuse(faults: Iterable[str]) -> None:
+    """Raise DataError with the first of these and the number of the others; none of those is kept."""
+    faults = iter(faults)
+    if named := list(islice(faults, MOST_NAMED)):
+        others = sum(1 for _ in faults)
+        raise DataError("\n".join([*named, *([f"and {others} more"] if others else [])]))
 
 
 class Fitting(NamedTuple):

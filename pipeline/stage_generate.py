@@ -10,9 +10,17 @@ from pydantic import JsonValue
 from constitution.errors import DataError
 from constitution.files import write_atomically, write_records
 from constitution.identity import digest, rows_digest
+from generate.lengths import check_lengths
 from generate.pairs import PairCounts, count_pairs, pair_up
 from generate.records import Pair, Prompt
-from generate.sampling import SamplePlan, SampleSet, count_missing, sample_missing, stored_answers
+from generate.sampling import (
+    SamplePlan,
+    SampleSet,
+    count_missing,
+    missing_batches,
+    sample_missing,
+    stored_answers,
+)
 from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.executors import sampler
@@ -60,6 +68,9 @@ def _execute(run: Run) -> list[str]:
         run.console.say(
             f"  {run.train_count} prompts x {plan.samples} answers: {missing} prompts to sample, the rest is stored"
         )
+        if missing:
+            engine = run.config.engines[run.config.engine]
+            check_lengths(missing_batches(prompts, plan, store), run.reference, engine, plan.sampling.max_new_tokens)
         what = "sampling answers (prompts)"
         sample_missing(prompts, plan, store, sampler(run, run.reference, plan), run.console.tick, what)
         write_records(run.folder.pairs, _paired(run, stored_answers(prompts, plan, store), counts))
