@@ -119,8 +119,9 @@ class RunFolder:
             place = Path(os.path.realpath(path))
             if not place.is_relative_to(runs):
                 raise StoreError(
-                    f"{path}: a link to {place}, which is outside {self.root.parent}; nothing was written. Remove the "
-                    f"link, {_INSTEAD if path.name == VOTES else ''}or give `--runs` the folder that is to hold the runs."
+                    f"{path}: a link to {place}, which is outside {self.root.parent}; nothing was written. Remove "
+                    f"the link, {_INSTEAD if path.name == VOTES else ''}or give `--runs` the folder that is to hold "
+                    "the runs."
                 )
 
     def stamp(self, stage: str) -> Stamp | None:
