@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from pydantic import Field
 
@@ -142,17 +143,7 @@ class RunFolder:
 
         Raises StoreError if another live process holds it, or something else stands where its file is.
         """
-        if os.path.lexists(self._lock) and not self._lock.is_file():
-            raise StoreError(f"{self._lock}: this is no file, so the run folder cannot be locked; move it away")
-        with self._lock.open("a+", encoding="ascii") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                stream.seek(0)
-                holder = stream.read().strip() or "unknown"
-                raise StoreError(
-                    f"{self.root}: process {holder} is working in this run folder; wait for it or use --name"
-                ) from error
+        with self._locked_file() as stream:
             stream.truncate(0)
             stream.write(str(os.getpid()))
             stream.flush()
@@ -161,6 +152,35 @@ class RunFolder:
                 yield
             finally:
                 self._remove_unused()
+
+    def _locked_file(self) -> IO[str]:
+        """The lock's file, open and held. Another process may take an unused folder away between the file's opening and
+        its locking: then there is another file to lock, or none."""
+        while True:
+            if os.path.lexists(self._lock) and not self._lock.is_file():
+                raise StoreError(f"{self._lock}: this is no file, so the run folder cannot be locked; move it away")
+            with suppress(FileNotFoundError):
+                stream = self._lock.open("a+", encoding="ascii")
+                if self._hold(stream):
+                    return stream
+            self.create()
+
+    def _hold(self, stream: IO[str]) -> bool:
+        """Lock it. False, and closed, if the name is not that file's any more."""
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            with stream:
+                stream.seek(0)
+                holder = stream.read().strip() or "unknown"
+            raise StoreError(
+                f"{self.root}: process {holder} is working in this run folder; wait for it or use --name"
+            ) from error
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self._lock.stat(), os.fstat(stream.fileno())):
+                return True
+        stream.close()
+        return False
 
     def _remove_unused(self) -> None:
         """What `create` made, if it is as `create` left it."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from constitution.errors import StoreError
 from pipeline.folder import RunFolder
 from tests.runs import environment, preceptor, write_run
 
@@ -58,6 +62,28 @@ def test_a_folder_that_was_there_or_holds_something_stays(tmp_path: Path) -> Non
     assert (used / "10-prompts.jsonl").is_file()
     assert not shared.exists()
     assert not (tmp_path / "all").exists()
+
+
+def test_a_folder_that_another_process_takes_away_meanwhile_is_locked_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first `flock` finds that the file it has open was removed by another process, which has now ended."""
+    folder, flock = RunFolder(tmp_path / "runs" / "one"), fcntl.flock
+    removed: list[Path] = []
+
+    def late(stream: IO[str], how: int) -> None:
+        if not removed:
+            removed.append(tmp_path / "runs")
+            shutil.rmtree(tmp_path / "runs")
+        flock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    folder.create()
+    with folder.locked():
+        with pytest.raises(StoreError, match="is working in this run folder"), RunFolder(folder.root).locked():
+            pass
+        assert removed
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.fixture
