@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -18,15 +19,25 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 PRELOADED = ["torch", "peft", "transformers.models.llama", "pyarrow.parquet", "scipy.stats", "openai", "datasets"]
+READ_AT_IMPORT = re.compile(
+    r"(HF_|HUGGINGFACE_|TRANSFORMERS_|TORCH|PYTORCH|OMP_|MKL_|KMP_|XDG_|PYTHON|LD_|HOME$|TMPDIR$).*"
+)
 _STARTED_WITH = dict(os.environ)
-_OF_EVERY_TEST = {"PYTEST_CURRENT_TEST"}
+OF_ALL = {
+    "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+    "COLUMNS": "200",
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "HF_HUB_OFFLINE": "1",
+}
+"""The packages of this checkout, wherever the command is started, and English plain output."""
 
 
-def can_fork() -> bool:
-    """Libraries read some variables when they are imported, so only with those of the start. Where torch may use more
-    threads than one (tests that run alone), a fork of it is not safe."""
-    changed = {name for name, _ in _STARTED_WITH.items() ^ os.environ.items()}
-    return os.environ.get("OMP_NUM_THREADS") == "1" and changed <= _OF_EVERY_TEST
+def can_fork(environment: Mapping[str, str]) -> bool:
+    """Libraries read some variables when they are imported: with others than those of the start, they must be imported
+    anew. Where torch may use more threads than one (tests that run alone), a fork of it is not safe."""
+    changed = {name for name, _ in (_STARTED_WITH | OF_ALL).items() ^ environment.items()}
+    return environment.get("OMP_NUM_THREADS") == "1" and not any(READ_AT_IMPORT.match(name) for name in changed)
 
 
 def run_forked(

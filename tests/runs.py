@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.forked import can_fork, run_forked
+from tests.forked import OF_ALL, can_fork, run_forked
 
 CONSTITUTION = """\
 # yaml-language-server: $schema=constitution.schema.json
@@ -93,7 +93,7 @@ def command(*arguments: object) -> list[str]:
 
 def preceptor(*arguments: object, cwd: Path, seconds: float = 300) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    if can_fork():
+    if can_fork(environment()):
         return run_forked([str(argument) for argument in arguments], cwd, environment(), seconds)
     return subprocess.run(
         command(*arguments), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=seconds, check=False
@@ -101,6 +101,5 @@ def preceptor(*arguments: object, cwd: Path, seconds: float = 300) -> subprocess
 
 
 def environment() -> dict[str, str]:
-    """The packages of this checkout, wherever the command is started, and English plain output."""
-    root = str(Path(__file__).resolve().parent.parent)
-    return {**os.environ, "PYTHONPATH": root, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "HF_HUB_OFFLINE": "1"}
+    """This process's variables, with those that every command of a test is given."""
+    return {**os.environ, **OF_ALL}
