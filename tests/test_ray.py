@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from tests.runs import command, environment, preceptor, write_run
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.every_core]
 ON_RAY = ("--executor", "ray", "--set", "judge=reader")
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
 Rows = dict[str, str]
 
 
@@ -100,14 +102,79 @@ def on_ray(judged: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(judged, tmp_path / "run"))
 
 
-def test_answers_and_pairs_are_those_of_one_process(judged: Path, on_ray: Path) -> None:
+@pytest.fixture(scope="module")
+def node() -> Iterator[str]:
+    """The address of a cluster of one node that asks for a token and works in a folder of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    head = ["--head", "--block", "--node-ip-address", "127.0.0.1", "--port", address.rpartition(":")[2]]
+    sizes = [
+        "--num-cpus",
+        "3",
+        "--num-gpus",
+        "0",
+        "--object-store-memory",
+        str(100 << 20),
+        "--include-dashboard",
+        "false",
+    ]
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        arguments = [*head, *sizes, "--disable-usage-stats", "--temp-dir", folder]
+        ray = Path(sys.executable).with_name("ray")
+        with (Path(folder) / "said").open("w+", encoding="utf-8") as said:
+            env = {**os.environ, **TOKEN}
+            head_node = subprocess.Popen([ray, "start", *arguments], cwd=folder, stdout=said, stderr=said, env=env)
+            until = time.monotonic() + 60
+            while "Ray runtime started" not in Path(said.name).read_text(encoding="utf-8"):
+                assert head_node.poll() is None, Path(said.name).read_text(encoding="utf-8")
+                assert time.monotonic() < until, "no cluster after a minute"
+                time.sleep(0.1)
+            yield address
+            # It and what it started, and nothing else. Asked to end, it would wait half a minute for its workers.
+            for process in [head_node.pid, *descendants(head_node.pid)]:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            head_node.wait(timeout=60)
+
+
+@pytest.fixture
+def cluster(node: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, with its token in the environment."""
+    for name, value in TOKEN.items():
+        monkeypatch.setenv(name, value)
+    return node
+
+
+def test_answers_and_pairs_are_those_of_one_process(judged: Path, on_ray: Path, cluster: str) -> None:
+    """On the cluster that the votes are asked on too: it is started once."""
     shutil.rmtree(on_ray / "runs")
-    said = done(preceptor("generate", "run.yaml", *ON_RAY, cwd=on_ray))
+    said = done(preceptor("generate", "run.yaml", *ON_RAY, "--set", f"executor.address={cluster}", cwd=on_ray))
     assert "3 batches for" in said
     assert "on 2 Ray actors" in said
     assert rows(on_ray, "20-samples.sqlite") == rows(judged, "20-samples.sqlite")
     for name in ("10-prompts.jsonl", "20-pairs.jsonl", "20-counts.json"):
         assert (on_ray / "runs/tiny" / name).read_bytes() == (judged / "runs/tiny" / name).read_bytes(), name
+
+
+def test_a_cluster_that_is_there_is_joined_with_its_token_under_a_relative_runs_folder(
+    judged: Path, on_ray: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(on_ray / "runs/tiny/.stamps")
+    for file in (on_ray / "runs/tiny").glob("30-*"):
+        file.unlink()
+    there = (*ON_RAY, "--set", f"executor.address={cluster}", "--set", "executor.actors=1")
+    joined = preceptor("judge", "run.yaml", *there, cwd=on_ray)
+    assert done(joined)
+    assert "Deprecat" not in joined.stderr
+    assert rows(on_ray) == rows(judged)
+
+    (on_ray / "runs/tiny/30-votes.sqlite").unlink()
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
+    refused = preceptor("judge", "run.yaml", *there, cwd=on_ray)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert "Ray cannot be started or reached: " in refused.stderr
+    assert "`RAY_AUTH_MODE=token` and its token in `RAY_AUTH_TOKEN`" in refused.stderr
 
 
 def test_kills_of_the_driver_and_of_an_actor_cost_no_vote_and_give_none_twice(judged: Path, on_ray: Path) -> None:
@@ -133,60 +200,6 @@ def test_kills_of_the_driver_and_of_an_actor_cost_no_vote_and_give_none_twice(ju
     assert f"{len(wanted) - len(stored)} votes asked, {len(stored)} from the store" in said
     assert account(on_ray) == account(judged)
     assert not (on_ray / "runs/tiny/.tasks").exists()
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a cluster of one node that asks for a token and works in a folder of its own."""
-    for name, value in (("MODE", "token"), ("TOKEN", "a" * 64)):
-        monkeypatch.setenv(f"RAY_AUTH_{name}", value)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    head = ["--head", "--block", "--node-ip-address", "127.0.0.1", "--port", address.rpartition(":")[2]]
-    sizes = [
-        "--num-cpus",
-        "2",
-        "--num-gpus",
-        "0",
-        "--object-store-memory",
-        str(100 << 20),
-        "--include-dashboard",
-        "false",
-    ]
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        arguments = [*head, *sizes, "--disable-usage-stats", "--temp-dir", folder]
-        ray = Path(sys.executable).with_name("ray")
-        with (Path(folder) / "said").open("w+", encoding="utf-8") as said:
-            node = subprocess.Popen([ray, "start", *arguments], cwd=folder, stdout=said, stderr=said)
-            until = time.monotonic() + 60
-            while "Ray runtime started" not in Path(said.name).read_text(encoding="utf-8"):
-                assert node.poll() is None, Path(said.name).read_text(encoding="utf-8")
-                assert time.monotonic() < until, "no cluster after a minute"
-                time.sleep(0.1)
-            yield address
-            node.terminate()  # a blocked `ray start` ends what it started, and nothing else
-            node.wait(timeout=60)
-
-
-def test_a_cluster_that_is_there_is_joined_with_its_token_under_a_relative_runs_folder(
-    judged: Path, on_ray: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.rmtree(on_ray / "runs/tiny/.stamps")
-    for file in (on_ray / "runs/tiny").glob("30-*"):
-        file.unlink()
-    there = (*ON_RAY, "--set", f"executor.address={cluster}", "--set", "executor.actors=1")
-    joined = preceptor("judge", "run.yaml", *there, cwd=on_ray)
-    assert done(joined)
-    assert "Deprecat" not in joined.stderr
-    assert rows(on_ray) == rows(judged)
-
-    (on_ray / "runs/tiny/30-votes.sqlite").unlink()
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
-    refused = preceptor("judge", "run.yaml", *there, cwd=on_ray)
-    assert refused.returncode == 2
-    assert "Traceback" not in refused.stderr
-    assert "Ray cannot be started or reached: " in refused.stderr
-    assert "`RAY_AUTH_MODE=token` and its token in `RAY_AUTH_TOKEN`" in refused.stderr
 
 
 def test_every_error_of_ray_is_one_sentence() -> None:
