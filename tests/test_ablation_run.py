@@ -219,10 +219,10 @@ def test_mistakes_are_named_and_cost_nothing(trained: Path, tmp_path: Path) -> N
     folder = copy_of(trained, tmp_path)
     with pytest.raises(ConfigError, match=r"`few-vowel` is no principle .* did you mean `few-vowels`"):
         ablate(folder, PLAIN._replace(without=("few-vowel+short",)))
-    with pytest.raises(DataError, match=r"trained with other labels or settings .* run `preceptor train`"):
+    with pytest.raises(DataError, match=r"trained with other labels or settings .* run `preceptor train \S+run.yaml"):
         ablate(folder, settings=("train.learning_rate=0.02",))
     (folder / "runs/tiny/50-training.json").rename(tmp_path / "training.json")
-    with pytest.raises(DataError, match="run `preceptor train`"):
+    with pytest.raises(DataError, match=r"run `preceptor run \S+run.yaml"):
         ablate(folder)
     edit(folder / "constitution.yaml", "weight: 2", "weight: 5")
     with pytest.raises(DataError, match="labels were made under another constitution"):

@@ -143,7 +143,7 @@ def test_a_wrong_name_and_missing_pairs_are_explained(run_file: Path, tiny_model
         compare(run_file, "rules", "nobody")
     with pytest.raises(ConfigError, match="at least two different judges"):
         compare(run_file, "rules", "rules")
-    with pytest.raises(DataError, match="run `preceptor generate`"):
+    with pytest.raises(DataError, match=r"run `preceptor generate \S+run.yaml"):
         compare(write_run(tmp_path / "fresh", tiny_model.path), "rules", "reader")
 
 

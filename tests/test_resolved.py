@@ -49,10 +49,10 @@ def test_flags_of_a_command_that_recomputes_nothing_are_no_settings_of_the_run(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = noted(copied)
-    go(copied, ("report",), ("train.beta=0.9", "judges.rules.confidence=2"), seed=9)
+    go(copied, ("report",), ("train.beta=0.9", "generate.prompts_per_batch=2"), seed=9)
     said = capsys.readouterr().out
     assert "Nothing was recomputed" in said
-    assert "At least in part made with other values of seed, judges.rules.confidence, train.beta: " in said
+    assert "At least in part made with other values of seed, generate.prompts_per_batch, train.beta: " in said
     assert noted(copied) == before
     assert (before["config"]["seed"], before["differing"]) == (3, {})
 
