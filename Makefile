@@ -31,7 +31,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile -m "not ($(ALONE))"
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not ($(ALONE))"
 	$(VENV)/bin/pytest -m "$(ALONE)"
 
 bench-train: $(VENV)/.test

@@ -132,6 +132,7 @@ def filled_in(words: list[str], folder: Path) -> list[str]:
     return filled(out, values)
 
 
+@pytest.mark.slow
 def test_the_documented_commands_do_what_they_are_for(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     execute(["import", "trl", "mine.jsonl", "--out", "gold"])
