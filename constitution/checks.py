@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from constitution.record import Record
 
@@ -28,6 +28,14 @@ class WordsCheck(_Check):
     """The longest response, in words, that is not penalised."""
     scale: float = Field(default=20.0, gt=0)
     """The difference in words that counts as full confidence."""
+
+    @field_validator("max")
+    @classmethod
+    def _some_length_fits(cls, most: int, others: ValidationInfo) -> int:
+        least = others.data.get("min", 0)  # absent where it has a fault of its own
+        if most < least:
+            raise ValueError(f"must be at least {least}, which is `min`, found the number `{most}`: no answer fits")
+        return most
 
 
 class ListsCheck(_Check):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from constitution.checks import Check
 from constitution.identity import digest
@@ -57,6 +57,13 @@ class Principle(Record):
     """A rule that verifies the principle without a model; needed by the `rules` judge."""
     examples: tuple[Example, ...] = ()
     """Worked comparisons for judges that use them."""
+
+    @field_validator("text", "question")
+    @classmethod
+    def _says_something(cls, text: str | None) -> str | None:
+        if text is not None and not text.strip():
+            raise ValueError("must not be empty: it holds only spaces")
+        return text
 
     @cached_property
     def key(self) -> str:

@@ -92,7 +92,7 @@ def test_seeds_are_31_bits_and_differ() -> None:
     assert len(set(seeds)) == 2000
 
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8).filter(str.strip)
 CHECKS = st.sampled_from([None, {"type": "words", "max": 3}, {"type": "words", "max": 4}, {"type": "lists"}])
 EXAMPLES = st.lists(st.builds(Example, prompt=TEXT, better=TEXT, worse=TEXT), max_size=2).map(tuple)
 MEANING: dict[str, st.SearchStrategy[Any]] = {

@@ -91,7 +91,7 @@ def read_annotated_pairs(request: Request) -> Iterator[Item]:
     for source in request.sources:
         found = _parsed(source)
         ids = principle_ids(found.annotators)
-        yield from (Principled(ids[key], found.annotators[key].description or ids[key]) for key in ids)
+        yield from (Principled(ids[key], (found.annotators[key].description or "").strip() or ids[key]) for key in ids)
         for comparison in found.comparisons[: request.limit]:
             yield from _items(comparison, found.annotators, ids)
 
