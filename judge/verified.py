@@ -12,16 +12,16 @@ from judge.interface import Judge
 from judge.labels import label_pair, not_selected
 from judge.records import Label, Vote
 
-AGAIN = "run `preceptor label` with this run file first"
+AGAIN = "run `preceptor run` with this run file first"
 
 
-def check_constitution(labels: Iterable[Label], constitution: Constitution) -> None:
-    """Raises DataError if some label was made under another constitution than this one."""
-    for _ in under_constitution(labels, constitution):
+def check_constitution(labels: Iterable[Label], constitution: Constitution, again: str = AGAIN) -> None:
+    """Raises DataError, which says `again`, if some label was made under another constitution than this one."""
+    for _ in under_constitution(labels, constitution, again):
         pass
 
 
-def under_constitution(labels: Iterable[Label], constitution: Constitution) -> Iterator[Label]:
+def under_constitution(labels: Iterable[Label], constitution: Constitution, again: str = AGAIN) -> Iterator[Label]:
     """The labels one at a time. Raises as `check_constitution`, at the first that is another's."""
     rest = iter(labels)
     for before, label in enumerate(rest):
@@ -29,7 +29,7 @@ def under_constitution(labels: Iterable[Label], constitution: Constitution) -> I
             later = [one.constitution != constitution.key for one in rest]
             raise DataError(
                 f"{1 + sum(later)} of {before + 1 + len(later)} stored labels were made under another constitution "
-                f"than the run file's (its principles, weights, scopes or rule have changed since): {AGAIN}"
+                f"than the run file's (its principles, weights, scopes or rule have changed since): {again}"
             )
         yield label
 

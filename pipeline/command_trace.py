@@ -103,6 +103,7 @@ def _only(asked: Mapping[str, str | None]) -> tuple[str, str]:
 
 def _principle_thread(run: Run, principle_id: str) -> Traced:
     from pipeline.judged import read_behaviour, read_labelled, read_metrics
+    from pipeline.out_of_step import out_of_step
     from reports.principle_trace import principle_trace
     from reports.principle_words import principle_lines
 
@@ -119,7 +120,7 @@ def _principle_thread(run: Run, principle_id: str) -> Traced:
         list(read_metrics(run)) if run.folder.metrics.exists() else (),
         read_behaviour(run) if run.folder.behaviour.exists() else None,
     )
-    return Traced(found, principle_lines(found))
+    return Traced(found, [*(f"Note: {note}" for note in out_of_step(run.folder)), *principle_lines(found)])
 
 
 def _pair_thread(run: Run, begins: str) -> Traced:

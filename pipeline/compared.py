@@ -17,6 +17,7 @@ from judge.verified import AGAIN
 from pipeline.folder import RunFolder
 from pipeline.load import load_run
 from pipeline.opened import folder_of
+from pipeline.out_of_step import out_of_step
 from pipeline.resolved import Resolved
 from pipeline.stage_behaviour import Comparison, answers_by_prompt
 from reports.compare.records import Measured, PairLabel, Side
@@ -67,6 +68,7 @@ def _side(folder: RunFolder, name: str) -> Side:
         answers=None if rows is None else answers_by_prompt(rows),
         measured=_measured(folder),
         notes=tuple(_notes(folder, found, labels)),
+        pairs=() if labels is None else RecordFile(folder.pairs, Pair),
     )
 
 
@@ -129,5 +131,6 @@ def _notes(folder: RunFolder, found: Resolved, labels: list[PairLabel] | None) -
     for stage, settings in found.differing.items():
         values = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items())
         yield f"its stage `{stage}` was made with other settings than the stages after it: {values}"
+    yield from out_of_step(folder)
     if not folder.training.exists():
         yield "it is not trained yet"

@@ -11,10 +11,13 @@ from constitution.files import read_text
 from constitution.read_json import json_lines, json_object, read_record
 from generate.records import Pair
 from judge.records import Label
-from judge.verified import AGAIN, check_constitution
+from judge.verified import check_constitution
 from pipeline.context import Run
+from pipeline.invoked import command
 from pipeline.stage import check_made
 from reports.behaviour import BehaviourTable
+
+EDITED = "what an edit would do, `preceptor whatif --constitution NEW.yaml` says while the run file's own is as it was"
 
 
 class Labelled(NamedTuple):
@@ -32,9 +35,19 @@ def read_labelled(run: Run, reader: str) -> Labelled:
     check_made(run, [run.folder.labels], reader, "label")
     pairs, labels = list(run.pairs()), list(run.labels())
     if [pair.key for pair in pairs] != [label.pair_key for label in labels]:
-        raise DataError(f"{run.folder.labels}: not the labels of the pairs in {run.folder.pairs.name}: {AGAIN}")
-    check_constitution(labels, run.constitution)
+        raise other_pairs(run)
+    check_constitution(labels, run.constitution, f"{again(run)}; {EDITED}")
     return Labelled(pairs, labels, run.config.generate.pairing == "best_worst")
+
+
+def again(run: Run) -> str:
+    """What makes labels that are not the run's as it is now into such."""
+    return f"run `{command(run, 'run')}` first"
+
+
+def other_pairs(run: Run) -> DataError:
+    """For labels that are not of the pairs beside them."""
+    return DataError(f"{run.folder.labels}: not the labels of the pairs in {run.folder.pairs.name}: {again(run)}")
 
 
 def by_the_judge(run: Run, labels: Iterable[Label]) -> Iterator[Label]:
@@ -43,8 +56,8 @@ def by_the_judge(run: Run, labels: Iterable[Label]) -> Iterator[Label]:
     for label in labels:
         if label.judge != digest_now:
             raise DataError(
-                f"{run.folder.labels.name} holds labels by another judge than `{run.config.judge}` is now: run "
-                "`preceptor judge` and `preceptor label` with this run file and these flags first"
+                f"{run.folder.labels.name} holds labels by another judge than `{run.config.judge}` is now: give the "
+                f"flags that it was made with, or run `{command(run, 'run')}` with these first"
             )
         yield label
 

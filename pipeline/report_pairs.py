@@ -11,13 +11,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from constitution.errors import DataError
 from generate.records import Pair
 from judge.ask import collect_votes, flat_votes, stored_votes
 from judge.records import Label, Vote
-from judge.verified import AGAIN, under_constitution
+from judge.verified import under_constitution
 from pipeline.context import Run
-from pipeline.judged import by_the_judge
+from pipeline.judged import again, by_the_judge, other_pairs
 from pipeline.stage_judge import read_account
 from reports.data import JudgedPair
 from reports.decided import DecidedPair, decided_pairs
@@ -74,10 +73,10 @@ def is_drawn(prompt_key: str, share: float) -> bool:
 
 
 def _labelled(run: Run) -> Iterator[Kept]:
-    labels = by_the_judge(run, under_constitution(run.labels(), run.constitution))
+    labels = by_the_judge(run, under_constitution(run.labels(), run.constitution, again(run)))
     for pair, label in zip_longest(run.pairs(), labels):
         if pair is None or label is None or pair.key != label.pair_key:
-            raise DataError(f"{run.folder.labels}: not the labels of the pairs in {run.folder.pairs.name}: {AGAIN}")
+            raise other_pairs(run)
         yield Kept(pair, label)
 
 

@@ -20,6 +20,7 @@ from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.folder import WORKING_STAGES
 from pipeline.judged import read_behaviour, read_metrics
+from pipeline.out_of_step import out_of_step
 from pipeline.report_costs import stage_costs
 from pipeline.report_pairs import Kept, deciding_pairs, read_pairs, shown_pairs
 from pipeline.resolved import Resolved, resolved, used_now
@@ -83,7 +84,7 @@ def report_data(run: Run) -> ReportData:
         answers=tuple(answers_by_prompt(answered)),
         ablation=read_ablation(run),
         trace=_trace(run),
-        notes=(*_training_warnings(run), *(line.strip() for line in calibration_lines(run.calibration))),
+        notes=tuple(_notes(run)),
     )
 
 
@@ -100,9 +101,11 @@ def _trace(run: Run) -> TraceReport | None:
     return read_record(run.folder.trace, TraceReport)
 
 
-def _training_warnings(run: Run) -> list[str]:
-    found: list[str] = read_object(run.folder.training).get("warnings", [])
-    return found
+def _notes(run: Run) -> Iterator[str]:
+    """What does not belong together, training's warnings, and the calibration."""
+    yield from out_of_step(run.folder)
+    yield from read_object(run.folder.training).get("warnings", [])
+    yield from (line.strip() for line in calibration_lines(run.calibration))
 
 
 def _provenance(run: Run, made_with: Resolved, stages: tuple[StageTime, ...]) -> Provenance:

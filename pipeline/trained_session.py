@@ -8,7 +8,7 @@ from constitution.errors import DataError
 from constitution.store import Store
 from pipeline.ablation_inputs import Material
 from pipeline.context import Run
-from pipeline.invoked import command
+from pipeline.out_of_step import trained_otherwise
 from pipeline.singles import read_singles
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ def trained_job(run: Run, found: Material) -> Job:
     items: list[TrainItem] = [*found.pairs, *read_singles(run, found.pairs)]
     job = Job(items, run.reference, run.config.train, run.config.seed, run.folder.policy, run.folder.metrics)
     if job.inputs != found.inputs:
-        raise DataError(
-            f"{run.folder.training}: the policy was trained with other labels or settings than the run has now: run "
-            f"`{command(run, 'train')}` first"
-        )
+        raise DataError(f"{run.folder.training}: the policy was trained with {trained_otherwise(run)}")
     return job
 
 

@@ -219,7 +219,7 @@ def test_mistakes_are_named_and_cost_nothing(trained: Path, tmp_path: Path) -> N
     folder = copy_of(trained, tmp_path)
     with pytest.raises(ConfigError, match=r"`few-vowel` is no principle .* did you mean `few-vowels`"):
         ablate(folder, PLAIN._replace(without=("few-vowel+short",)))
-    with pytest.raises(DataError, match=r"trained with other labels or settings .* run `preceptor train \S+run.yaml"):
+    with pytest.raises(DataError, match=r"with other settings .*train.learning_rate 0\S+\).* run `preceptor train \S"):
         ablate(folder, settings=("train.learning_rate=0.02",))
     (folder / "runs/tiny/50-training.json").rename(tmp_path / "training.json")
     with pytest.raises(DataError, match=r"run `preceptor run \S+run.yaml"):

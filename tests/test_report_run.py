@@ -12,6 +12,7 @@ from constitution.errors import DataError
 from generate.engine import ModelRef
 from pipeline.run import STAGES, run_pipeline
 from tests.runs import preceptor, write_run
+from tests.test_run import edit
 
 RUN = Path("runs") / "tiny"
 
@@ -39,8 +40,8 @@ def test_another_judges_name_on_these_labels_is_refused(copied: Path, capsys: py
     with pytest.raises(DataError) as caught:
         report(copied, "reader")
     assert str(caught.value) == (
-        "40-labels.jsonl holds labels by another judge than `reader` is now: run `preceptor judge` and `preceptor "
-        "label` with this run file and these flags first"
+        "40-labels.jsonl holds labels by another judge than `reader` is now: give the flags that it was made "
+        f"with, or run `preceptor run {copied}/run.yaml --runs {copied}/runs` with these first"
     )
     assert page.read_bytes() == before
     report(copied, "reader", dry_run=True)
@@ -112,3 +113,28 @@ def test_another_model_has_no_win_rates_before_they_are_measured(copied: Path) -
     assert "Not measured yet: `preceptor behaviour` writes here" in text
     run_pipeline(("behaviour",), copied / "run.yaml", {}, ("train.epochs=1",), copied / "runs")
     assert "Not measured yet" not in card_of(copied).read_text(encoding="utf-8")
+
+
+def test_a_policy_of_other_labels_is_said_on_the_page_and_by_compare(copied: Path) -> None:
+    """As `label` and `report` leave it after an edit, without `train` between them."""
+    shutil.copytree(copied / RUN, copied / "runs/before")
+    run_pipeline(None, copied / "run.yaml", {}, (), copied / "runs")
+    assert "was trained with other labels" not in (copied / RUN / "90-report.html").read_text(encoding="utf-8")
+    edit(copied / "constitution.yaml", "weight: 2", "weight: 5")
+    run_pipeline(("label",), copied / "run.yaml", {}, (), copied / "runs")
+    done = preceptor("report", "run.yaml", cwd=copied)
+    assert done.returncode == 0, done.stderr
+    said = "the policy was trained with other labels than 40-labels.jsonl has now"
+    assert said in done.stdout
+    assert said in (copied / RUN / "90-report.html").read_text(encoding="utf-8")
+    compared = preceptor("compare", "runs/before", RUN, cwd=copied)
+    assert said in compared.stdout
+    followed = preceptor("trace", "run.yaml", "--principle", "short", cwd=copied)
+    assert said in followed.stdout
+
+
+def test_a_behaviour_of_another_policy_is_said(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_pipeline(("train",), copied / "run.yaml", {}, ("train.epochs=1",), copied / "runs")
+    capsys.readouterr()
+    run_pipeline(("report",), copied / "run.yaml", {}, ("train.epochs=1",), copied / "runs")
+    assert "60-behaviour.json was measured with another policy than 50-policy has now" in capsys.readouterr().out
