@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.config import RunConfig
+from pipeline.applicable import check_applicable
 from pipeline.context import Run
 from pipeline.next_steps import next_lines
 from pipeline.opened import note_settings, opened_run
@@ -49,7 +49,8 @@ def run_pipeline(
     with opened_run(
         path, flags, settings, runs, dry_run, accept=accept, retry_failed=retry_failed, measure=measure, track=track
     ) as run:
-        chosen = [STAGES[name] for name in names or _default_stages(run.config)]
+        chosen = [STAGES[name] for name in _chosen(run, names)]
+        check_applicable(run, [stage.name for stage in chosen])
         if dry_run:
             _preview(run, chosen)
             return
@@ -78,9 +79,24 @@ def _run_noted(stage: Stage, run: Run) -> bool:
     return worked
 
 
-def _default_stages(config: RunConfig) -> list[str]:
-    wanted = {"second-opinion": config.second_opinion is not None, "trace": config.trace is not None}
-    return [name for name in STAGES if wanted.get(name, True)]
+def _chosen(run: Run, names: Sequence[str] | None) -> list[str]:
+    """The stages that are named, or all that the run file asks for."""
+    wanted = {SECOND_OPINION.name: run.config.second_opinion is not None, TRACE.name: run.config.trace is not None}
+    chosen = list(names or [name for name in STAGES if wanted.get(name, True)])
+    if (itself := _opinion_on_itself(run)) and SECOND_OPINION.name in chosen:
+        run.console.heading(f"{SECOND_OPINION.name}: left out: {itself}")
+        chosen.remove(SECOND_OPINION.name)
+    return chosen
+
+
+def _opinion_on_itself(run: Run) -> str | None:
+    """Take `second_opinion` out of the run where it names the judge that labels, as it may after `--judge`: the report
+    does not show it either. Returns why."""
+    other = run.config.second_opinion
+    if other is None or other.judge != run.config.judge:
+        return None
+    run.config = run.config.model_copy(update={"second_opinion": None})
+    return f"judge `{other.judge}` labels this run, and a judge is no second opinion on itself"
 
 
 def _preview(run: Run, stages: Sequence[Stage]) -> None:

@@ -36,11 +36,24 @@ def open_panel(
 
     `opened(entry, part)` opens an entry of `judges` for the part of the constitution that it votes on.
     """
-    entries = {p.id: sources[p.source] if p.source else name for p in constitution.principles}
-    if set(entries.values()) == {name}:
-        return opened(name, constitution)
-    judges = {entry: opened(entry, _part(constitution, entries, entry)) for entry in dict.fromkeys(entries.values())}
+    judges = {entry: opened(entry, part) for entry, part in parts_of(name, constitution, sources).items()}
+    if set(judges) == {name}:
+        return judges[name]
+    entries = _entries(name, constitution, sources)
     return Panel(name, {principle: judges[entry] for principle, entry in entries.items()})
+
+
+def parts_of(name: str, constitution: Constitution, sources: Mapping[str, str]) -> dict[str, Constitution]:
+    """Entry of `judges` -> the part of the constitution that it votes on, where `name` is the run's judge."""
+    entries = _entries(name, constitution, sources)
+    if set(entries.values()) == {name}:
+        return {name: constitution}
+    return {entry: _part(constitution, entries, entry) for entry in dict.fromkeys(entries.values())}
+
+
+def _entries(name: str, constitution: Constitution, sources: Mapping[str, str]) -> dict[str, str]:
+    """Principle id -> the entry of `judges` that votes on it."""
+    return {p.id: sources[p.source] if p.source else name for p in constitution.principles}
 
 
 def _part(constitution: Constitution, entries: Mapping[str, str], entry: str) -> Constitution:
