@@ -24,7 +24,10 @@ def compare_command(
     ],
     json_file: Annotated[OutFile, typer.Option("--json", metavar="FILE", help="Also write it as JSON.")] = None,
     csv_file: Annotated[
-        OutFile, typer.Option("--csv", metavar="FILE", help="Also write the behaviours as a table.")
+        OutFile,
+        typer.Option(
+            "--csv", metavar="FILE", help="Also write the behaviours as a table; the labels that turned beside it."
+        ),
     ] = None,
     html_file: Annotated[
         OutFile,
@@ -40,7 +43,7 @@ def compare_command(
     from pipeline.console import Console
     from reports.compare.analyse import compare_runs
     from reports.compare.page import render_comparison
-    from reports.compare.tables import comparison_csv
+    from reports.compare.tables import comparison_csv, labels_beside, labels_csv
     from reports.compare.words import comparison_lines
 
     found = compare_runs(read_sides(runs_compared, runs))
@@ -49,6 +52,7 @@ def compare_command(
     writers: list[tuple[Path | None, Callable[[RunsCompared], str]]] = [
         (json_file, lambda found: found.model_dump_json(indent=2) + "\n"),
         (csv_file, comparison_csv),
+        (csv_file and Path(labels_beside(str(csv_file))), labels_csv),
         (
             html_file,
             lambda found: render_comparison(found, _seen_from(html_file, json_file), _seen_from(html_file, csv_file)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from constitution.model import Constitution, Principle
-from generate.records import Prompt, Response
+from generate.records import Pair, Prompt, Response
 from judge.records import Label, Share
 from reports.compare.records import Measured, PairLabel, Side
 from reports.data import HeldOutAnswers
@@ -65,6 +65,7 @@ def side(
 ) -> Side:
     """A run; `labels` are (answer a, answer b, p)."""
     found = constitution or law()
+    pairs = [pair_of(a, b) for a, b, _ in labels or ()]
     return Side(
         name=name,
         folder=f"runs/{name}",
@@ -73,11 +74,23 @@ def side(
         constitution=found,
         settings=BehaviourSettings(resamples=500),
         seed=seed,
-        labels=None if labels is None else [PairLabel(a, b, f"{a}{b}", label(p, found)) for a, b, p in labels],
+        labels=None
+        if labels is None
+        else [
+            PairLabel(pair.a.key, pair.b.key, pair.prompt.key, label(p, found))
+            for pair, (_, _, p) in zip(pairs, labels, strict=True)
+        ],
         answers=None if held_out is None else list(held_out),
         measured=Measured({p.id: p.key for p in found.principles}, (judge, "")),
         notes=(),
+        pairs=pairs,
     )
+
+
+def pair_of(a: str, b: str) -> Pair:
+    """These two answers to a prompt of their own, whichever stands first."""
+    prompt = Prompt(id="".join(sorted((a, b))), prompt=f"{min(a, b)} or {max(a, b)}?")
+    return Pair(prompt=prompt, a=response(prompt, a), b=response(prompt, b))
 
 
 def added(constitution: Constitution, principle: Principle) -> Constitution:

@@ -15,6 +15,8 @@ from reports.compare.records import BehaviourRow, RunsCompared
 from reports.compare.tables import comparison_csv
 from reports.compare.words import comparison_lines, label_lines
 from reports.page import POLICY
+from reports.statistics import Interval
+from reports.text import percent
 from tests.comparing import added, answers, law, side
 from tests.reporting import report_data
 from tests.test_report import Page
@@ -29,22 +31,41 @@ def row(found: RunsCompared, kind: str, name: str, couple: int = 0) -> Behaviour
     return one
 
 
+def estimates(*found: Interval | None) -> list[float | None]:
+    return [one.estimate if one else None for one in found]
+
+
 def test_the_difference_of_the_changes_by_hand() -> None:
     found = compare_runs([side("a", OURS), side("b", THEIRS)])
     brief = row(found, "principle", "brief")
-    assert (brief.first, brief.other) == (pytest.approx(0.15), pytest.approx(0.35))
+    assert estimates(brief.first, brief.other) == [pytest.approx(0.15), pytest.approx(0.35)]
     assert brief.difference is not None
     assert brief.difference.estimate == pytest.approx(0.2)
     assert brief.difference.n == 4
     assert brief.p == pytest.approx(stats.ttest_1samp(APART, 0).pvalue)
     assert brief.detectable == pytest.approx((1.959964 + 0.841621) * 0.0816497 / 2, rel=1e-5)
     words = row(found, "feature", "words")
-    assert (words.first, words.other) == (0.0, pytest.approx(2.25 - 4))
+    assert estimates(words.first, words.other) == [0.0, pytest.approx(2.25 - 4)]
     assert words.difference is not None
     assert words.difference.estimate == pytest.approx(-1.75)
     assert brief.p_holm is not None
     assert brief.p_holm == pytest.approx(len(found.couples[0].behaviours) * brief.p)
     assert found.tested == len(found.couples[0].behaviours)
+
+
+def test_each_change_has_its_interval_and_unit() -> None:
+    found = compare_runs([side("a", OURS), side("b", THEIRS)])
+    for one in (row(found, "principle", "brief").first, row(found, "principle", "brief").other):
+        assert one is not None
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < one.estimate < one.high
+    said, page = "\n".join(comparison_lines(found)), Page(render_comparison(found, "a.json", "a.csv")).text
+    change = row(found, "principle", "brief").first
+    assert change is not None
+    ends = f"[{percent(change.low, 1, signed=True)}, {percent(change.high, 1, signed=True)}]"
+    assert f"(changes +15.0 points {ends} and +35.0 points [" in said
+    assert f"+15.0\xa0pts {ends} n\xa0=\xa04" in " ".join(page.split(" "))
 
 
 def test_a_run_does_not_differ_from_itself_and_turning_round_turns_the_sign() -> None:
@@ -109,7 +130,7 @@ def test_what_was_not_measured_alike_is_not_compared_but_by_its_own_check() -> N
     ]
     # one match of `w` in "one two three four" (two), and one in every "word": -(4-1), ... of the trained answers
     check = next(r for r in found.behaviours if r.kind == "check")
-    assert (check.first, check.other) == (-3.0, pytest.approx(1 - 2.25))
+    assert estimates(check.first, check.other) == [-3.0, pytest.approx(1 - 2.25)]
     judged = compare_runs([side("a", OURS), side("b", THEIRS, judge="another")]).couples[0]
     assert "compared by different judges" in judged.left_out[0].why
     assert [(r.kind, r.id) for r in judged.behaviours if r.kind != "feature"] == [("check", "words")]
@@ -132,9 +153,10 @@ def test_a_pair_is_its_two_answers_whichever_stands_first() -> None:
     assert labels is not None
     assert (labels.first_pairs, labels.other_pairs, labels.shared) == (5, 4, 4)
     assert (labels.flips.hits, labels.flips.n, labels.only_first, labels.only_other) == (1, 2, 1, 1)
-    assert "1 loses its label, 1 gets one" in label_lines(labels)
-    couple = compare_runs([side("a", None, labels=ours), side("b", None, labels=theirs)])
-    assert "1 pair loses its label, 1 gets one." in Page(render_comparison(couple, "a.json", "a.csv")).text
+    assert label_lines(labels)[3] == (
+        "of the pairs that both train on, 1 of 2, 50.0 % [5.5, 94.5] turn to the other answer; "
+        "1 pair in the first run alone, 1 in the other alone"
+    )
     # `brief` says 0.9 for the first answer of every pair: turned round in the two pairs that are
     assert [(one.principle, one.flips.hits, one.flips.n) for one in labels.principles] == [
         ("brief", 2, 4),
@@ -159,6 +181,7 @@ def test_the_page_is_whole_escapes_and_has_every_figure() -> None:
     assert {link for link in links if not link.startswith("#")} == {
         "./../x/a%20b.json",
         "./javascript%3A%27%22%3E%3Ci%3E.csv",
+        "./javascript%3A%27%22%3E%3Ci%3E-labels.csv",
     }
     (picture,) = page.named("svg") or [{}]
     assert "n = 4" in picture["aria-label"]

@@ -22,7 +22,7 @@ from reports.compare.records import BehaviourRow, Kind, LeftOut, Side
 from reports.data import HeldOutAnswers
 from reports.features import FEATURES
 from reports.settings import BehaviourSettings
-from reports.statistics import holm, is_constant, p_value, paired_bootstrap, smallest_detectable
+from reports.statistics import Interval, Values, holm, is_constant, p_value, paired_bootstrap, smallest_detectable
 
 Changes = Mapping[str, float]
 """Prompt key -> the change on it."""
@@ -151,17 +151,20 @@ def _row(asked: _Asked, settings: BehaviourSettings, seed: int) -> BehaviourRow:
     first_P = np.array([asked.first[key] for key in keys])
     other_P = np.array([asked.other[key] for key in keys])
     apart_P = np.sort(other_P - first_P)
-    there = bool(keys)
     seed = seed_from(seed, "compare", asked.kind, asked.id)
+
+    def over_prompts(values_P: Values) -> Interval | None:
+        return paired_bootstrap(values_P, settings.resamples, settings.level, seed) if keys else None
+
     return BehaviourRow.model_validate(
         {
             "kind": asked.kind,
             "id": asked.id,
             "label": asked.label,
             "scale": asked.scale,
-            "first": float(first_P.mean()) if there else None,
-            "other": float(other_P.mean()) if there else None,
-            "difference": paired_bootstrap(apart_P, settings.resamples, settings.level, seed) if there else None,
+            "first": over_prompts(first_P),
+            "other": over_prompts(other_P),
+            "difference": over_prompts(apart_P),
             "detectable": smallest_detectable(apart_P, settings.level),
             "p": p_value(apart_P, 0.0),
             "p_holm": None,

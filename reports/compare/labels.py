@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from constitution.diff import matched
 from judge.aggregate import side
 from judge.agreement import Leaning, rate
+from reports.compare.changes import Identity, identity, judged_labels, prompts_trained, turned
 from reports.compare.records import LabelsCompared, PairLabel, PrincipleSides, Side
 from reports.labels import side as opinion_side
-
-Identity = tuple[str, str]
 
 
 def compare_labels(first: Side, other: Side) -> LabelsCompared | None:
@@ -20,7 +19,7 @@ def compare_labels(first: Side, other: Side) -> LabelsCompared | None:
     ours, theirs = _by_pair(first.labels), _by_pair(other.labels)
     shared = [(ours[key], theirs[key]) for key in sorted(ours.keys() & theirs.keys())]
     both = [
-        Leaning(one.prompt, _turned(one, side(p)) != _turned(two, side(q)))
+        Leaning(one.prompt, turned(one, side(p)) != turned(two, side(q)))
         for one, two in shared
         if (p := one.label.p) is not None and (q := two.label.p) is not None
     ]
@@ -31,17 +30,14 @@ def compare_labels(first: Side, other: Side) -> LabelsCompared | None:
         flips=rate(both),
         only_first=sum(one.label.p is not None and two.label.p is None for one, two in shared),
         only_other=sum(one.label.p is None and two.label.p is not None for one, two in shared),
+        trained=prompts_trained(first, other, shared),
+        judged=judged_labels(first, other, shared),
         principles=tuple(_principles(first, other, shared)),
     )
 
 
 def _by_pair(labels: Sequence[PairLabel]) -> dict[Identity, PairLabel]:
-    return {(min(one.a, one.b), max(one.a, one.b)): one for one in labels}
-
-
-def _turned(one: PairLabel, towards: int) -> int:
-    """1 for the answer whose key comes first, -1 for the other: the same in both runs."""
-    return towards if one.a < one.b else -towards
+    return {identity(one): one for one in labels}
 
 
 def _principles(first: Side, other: Side, shared: Sequence[tuple[PairLabel, PairLabel]]) -> list[PrincipleSides]:
@@ -62,4 +58,4 @@ def _principles(first: Side, other: Side, shared: Sequence[tuple[PairLabel, Pair
 def _opinion(one: PairLabel, principle: str) -> int:
     """The side that the principle takes; 0 where it takes none, or has no opinion."""
     p = next((share.p for share in one.label.shares if share.principle == principle), None)
-    return 0 if p is None else _turned(one, opinion_side(p))
+    return 0 if p is None else turned(one, opinion_side(p))

@@ -11,9 +11,11 @@ from constitution.diff import diff_lines
 from reports.compare import words
 from reports.compare.picture import differences
 from reports.compare.records import RunsCompared
+from reports.compare.tables import labels_beside
 from reports.page import drawn, page_environment, page_frame
 
 OUTCOME_CLASSES = {"higher": "rose", "lower": "fell", "undetected": "undetected", "unmeasured": "undetected"}
+CHANGES_SHOWN = 30
 
 
 def render_comparison(found: RunsCompared, json_at: str, csv_at: str) -> str:
@@ -26,16 +28,20 @@ def render_comparison(found: RunsCompared, json_at: str, csv_at: str) -> str:
         "headline": words.headline,
         "diff_lines": lambda constitution: list(diff_lines(constitution)),
         "digits": words.digits,
+        "judged_sentence": words.judged_sentence,
+        "trained_sentence": words.trained_sentence,
+        "both_sentence": words.both_sentence,
     }
-    environment.globals["change"] = words.change_text
     return environment.get_template("compare.html.j2").render(
         found=found,
         **page_frame(),
         pictures=[_picture(differences(couple, place)) for place, couple in enumerate(found.couples)],
         outcome_classes=OUTCOME_CLASSES,
         how=words.how_measured(found),
+        changes_shown=CHANGES_SHOWN,
         json_at=_link(json_at),
         csv_at=_link(csv_at),
+        labels_at=_link(labels_beside(csv_at)),
     )
 
 

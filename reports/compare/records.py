@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
@@ -9,7 +10,9 @@ from pydantic import JsonValue
 from constitution.diff import ConstitutionDiff
 from constitution.model import Constitution
 from constitution.record import Record
+from generate.records import Pair
 from judge.agreement import Rate
+from judge.pivotal import Change
 from judge.records import Label
 from reports.data import HeldOutAnswers
 from reports.settings import BehaviourSettings
@@ -50,6 +53,8 @@ class Side(NamedTuple):
     answers: list[HeldOutAnswers] | None
     measured: Measured | None
     notes: tuple[str, ...]
+    pairs: Iterable[Pair]
+    """The pairs that `labels` are of, with their texts; read anew whenever they are iterated."""
 
 
 class RunShown(Record):
@@ -94,9 +99,10 @@ class BehaviourRow(Record):
     """In words."""
     scale: Literal["share", "number"]
     """A share, whose differences are in points, or a number in its own unit."""
-    first: float | None
-    """Change in the first run, mean over the shared prompts; of a win rate, its distance from one half."""
-    other: float | None
+    first: Interval | None
+    """Change in the first run, mean over the shared prompts; of a win rate, its distance from one half. None where
+    nothing can be compared."""
+    other: Interval | None
     """The same in the other run."""
     difference: Interval | None
     """Other minus first, paired by prompt; None where nothing can be compared."""
@@ -135,6 +141,51 @@ class PrincipleSides(Record):
     """Of the pairs on which both its opinions take a side: another side."""
 
 
+class LabelChange(Record):
+    """One pair whose label is not the same in both runs."""
+
+    change: Change
+    """`flips`: the other answer is preferred. `appears`: only the other run has a label. `vanishes`: only the first."""
+    first: float | None
+    """Probability that `pair.a` is the better answer by the first run's rule, selected or not; None: no label."""
+    other: float | None
+    """The same by the other run's."""
+    first_trained: bool
+    """Whether the first run trains on the pair."""
+    other_trained: bool
+    """Whether the other does."""
+    pair: Pair
+    """The prompt and both answers, as the first run has them."""
+
+
+class JudgedLabels(Record):
+    """What becomes of the labels of all shared pairs, selected or not; n of each rate is these pairs."""
+
+    same: Rate
+    """The same answer preferred, or no label in either."""
+    flips: Rate
+    """The other answer preferred."""
+    appears: Rate
+    """A label in the other run alone."""
+    vanishes: Rate
+    """A label in the first run alone."""
+    changed: tuple[LabelChange, ...]
+    """Every pair but the same ones, those whose p moved furthest first."""
+
+
+class PromptsTrained(Record):
+    """The pairs to train on, prompt by prompt: with `pairing: best_worst` one a prompt."""
+
+    prompts: int
+    """Prompts that both runs have pairs of, with a pair to train on in either."""
+    same: int
+    """The same pairs, the same answers preferred."""
+    turned: int
+    """The same pairs, another answer preferred in some."""
+    other: int
+    """Other pairs; or some for the first time, or none any more."""
+
+
 class LabelsCompared(Record):
     """The labels of two runs on the pairs that both have, whichever answer stands first."""
 
@@ -145,11 +196,16 @@ class LabelsCompared(Record):
     shared: int
     """Pairs of the same two answers in both."""
     flips: Rate
-    """Of the shared pairs that both label: the other answer preferred. The interval is over prompts."""
+    """Of the shared pairs that both train on: the other answer preferred. The interval is over prompts."""
     only_first: int
-    """Shared pairs that only the first run labels."""
+    """Shared pairs that only the first run trains on: without a label in the other, or not selected there."""
     only_other: int
-    """Shared pairs that only the other labels."""
+    """Shared pairs that only the other trains on."""
+    trained: PromptsTrained
+    """On which pairs they train, prompt by prompt."""
+    judged: JudgedLabels | None
+    """All shared pairs, selected or not; None where there is none, or labels are of another constitution than their
+    run's."""
     principles: tuple[PrincipleSides, ...]
     """Principles of both constitutions, in the other's order."""
 

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from constitution.diff import diff_lines
 from judge.agreement import Rate
 from reports.compare.records import BehaviourRow, Couple, LabelsCompared, RunsCompared, RunShown
-from reports.text import interval_text, number, percent, plural, visible
+from reports.statistics import Interval
+from reports.text import interval_text, percent, plural, visible
 
 LONGEST_VALUE = 60
 HEADINGS = {
@@ -125,32 +126,62 @@ def digits(row: BehaviourRow) -> int:
     return 1 if row.scale == "share" else 2
 
 
-def change_text(row: BehaviourRow, value: float | None) -> str:
-    """A change in one run."""
-    return percent(value, 1, signed=True) if row.scale == "share" else number(value, 2, signed=True)
+def change_text(row: BehaviourRow, found: Interval | None) -> str:
+    """`+12.6 points [9.1, 16.0]`: a change in one run; its n is the difference's."""
+    if found is None:
+        return "–"
+    return interval_text(found, share=row.scale == "share", digits=digits(row), signed=True).rpartition(", n = ")[0]
 
 
 def label_lines(found: LabelsCompared) -> list[str]:
-    """How many pairs are shared, how many labels flipped, and whose opinions differ."""
+    """How many pairs are shared, what became of their labels, and whose opinions differ."""
     pairs = f"{plural(found.shared, 'pair')} in both runs, of {found.first_pairs} and {found.other_pairs}"
     if not found.shared:
         return [f"{pairs}: the answers were sampled differently, so no label can be compared"]
-    lines = [f"{pairs}: {flips_text(found.flips)} of the labels turn to the other answer"]
-    if found.only_first or found.only_other:
-        lost = plural(found.only_first, "loses its label", "lose their label")
-        lines.append(f"{lost}, {plural(found.only_other, 'gets one', 'get one')}")
+    lines = [pairs, judged_sentence(found), trained_sentence(found), both_sentence(found)]
     for one in found.principles:
         why = " (reworded)" if one.reworded else ""
         lines.append(f"{one.principle}{why}: {flips_text(one.flips)} of its opinions take the other side")
     return lines
 
 
+def judged_sentence(found: LabelsCompared) -> str:
+    """What becomes of the labels of all shared pairs, selected or not."""
+    if found.judged is None:
+        return "labels of all of them: not known, for they are of another constitution than their run's"
+    j = found.judged
+    kinds = [(j.same, "the same", "the same"), (j.flips, "flips", "flip")]
+    kinds += [(j.appears, "appears", "appear"), (j.vanishes, "vanishes", "vanish")]
+    told = (f"{rate.hits:,} {one if rate.hits == 1 else many} ({share_text(rate)})" for rate, one, many in kinds)
+    return f"labels of all of them, selected or not (n = {plural(j.same.n, 'pair')}): {', '.join(told)}"
+
+
+def trained_sentence(found: LabelsCompared) -> str:
+    """On how many prompts the runs train on other pairs."""
+    t = found.trained
+    return (
+        f"pairs to train on (n = {plural(t.prompts, 'prompt')}): {t.other:,} of {plural(t.prompts, 'prompt')} "
+        f"{'trains' if t.other == 1 else 'train'} on other pairs, {t.turned:,} on the same with another answer "
+        f"preferred, {t.same:,} on the same"
+    )
+
+
+def both_sentence(found: LabelsCompared) -> str:
+    """How many labels turn among the pairs that both runs train on, and how many pairs only one of them does."""
+    only = f"{plural(found.only_first, 'pair')} in the first run alone, {found.only_other:,} in the other alone"
+    return f"of the pairs that both train on, {flips_text(found.flips)} turn to the other answer; {only}"
+
+
+def share_text(found: Rate) -> str:
+    """`88.9 % [80.1, 94.2]`; the interval is over prompts."""
+    return f"{percent(found.value, 1)} % [{percent(found.low, 1)}, {percent(found.high, 1)}]"
+
+
 def flips_text(found: Rate) -> str:
     """`3 of 40, 7.5 % [2.0, 18.3]`; the interval is over prompts."""
     if found.value is None:
         return "0 of 0"
-    ends = f"[{percent(found.low, 1)}, {percent(found.high, 1)}]"
-    return f"{found.hits} of {found.n}, {percent(found.value, 1)} % {ends}"
+    return f"{found.hits} of {found.n}, {share_text(found)}"
 
 
 def how_measured(found: RunsCompared) -> str:
