@@ -23,6 +23,7 @@ from judge.ask import stored_votes
 from judge.calibration import calibration_inputs, calibration_lines
 from judge.export import write_preferences
 from judge.labels import label_pair, relabel, select_best_worst
+from judge.preferring import preference_warnings
 from judge.records import Label
 from pipeline.config import RunConfig
 from pipeline.context import Run
@@ -111,7 +112,8 @@ def _execute(run: Run) -> list[str]:
     how = "re-weighted from the shares of the last labels" if reuse else "made from the votes"
     with replacing(run.folder.labels) as stream:
         write_preferences(run.folder.preferences, _written(labels_of(run, reuse), stream, counts))
-    return [f"{counts.total()} pairs: {_listed(counts)}", f"labels {how}", *calibration_lines(run.calibration)]
+    lines = [f"{counts.total()} pairs: {_listed(counts)}", f"labels {how}", *calibration_lines(run.calibration)]
+    return lines + [f"warning: {line}" for line in preference_warnings(counts)]
 
 
 def _listed(counts: dict[str, int]) -> str:

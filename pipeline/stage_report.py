@@ -14,6 +14,7 @@ from generate.pairs import PairCounts
 from judge.ask import collect_votes, flat_votes
 from judge.calibration import calibration_lines
 from judge.comparison import Comparison
+from judge.preferring import preference_warnings
 from judge.records import Vote
 from pipeline.ablation_report import read_ablation
 from pipeline.config import RunConfig
@@ -32,6 +33,7 @@ from pipeline.stage_judge import read_account
 from pipeline.used import settings_of
 from reports.conflicts import conflict_map
 from reports.data import JudgeCard, Provenance, ReportData, SecondOpinion, StageTime
+from reports.labels import LabelStatistics
 from reports.thinned import size_for, thinned
 from reports.trace.records import TraceReport
 
@@ -84,7 +86,7 @@ def report_data(run: Run) -> ReportData:
         answers=tuple(answers_by_prompt(answered)),
         ablation=read_ablation(run),
         trace=_trace(run),
-        notes=tuple(_notes(run)),
+        notes=tuple(_notes(run, read.statistics)),
     )
 
 
@@ -101,9 +103,10 @@ def _trace(run: Run) -> TraceReport | None:
     return read_record(run.folder.trace, TraceReport)
 
 
-def _notes(run: Run) -> Iterator[str]:
-    """What does not belong together, training's warnings, and the calibration."""
+def _notes(run: Run, labels: LabelStatistics) -> Iterator[str]:
+    """What does not belong together, labels' and training's warnings, and the calibration."""
     yield from out_of_step(run.folder)
+    yield from preference_warnings({"labelled": labels.labelled, **labels.reasons})
     yield from read_object(run.folder.training).get("warnings", [])
     yield from (line.strip() for line in calibration_lines(run.calibration))
 

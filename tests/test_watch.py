@@ -20,7 +20,7 @@ from train.records import TrainPair, TrainSingle
 from train.reference import ReferenceLogps
 from train.tokens import LeftOut, Tokenised, TokenPair
 from train.watch import Watched, watch
-from train.watch_data import data_warnings
+from train.watch_data import data_warnings, size_warnings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -161,6 +161,14 @@ def test_pairs_that_could_not_be_used_are_told_by_principle() -> None:
     )
     assert data_warnings(Tokenised(usable, [], 2), 512) == ["2 of 6 pairs were cut to train.max_length, 512 tokens"]
     assert data_warnings(Tokenised(usable, [], 0), 512) == []
+
+
+def test_few_pairs_are_said() -> None:
+    assert size_warnings(10, 0) == size_warnings(100, 10) == []
+    assert size_warnings(9, 1) == [
+        "only 9 pairs to train on: as many others may well teach something else",
+        "only 1 pair held out: figures on so few say little about others",
+    ]
 
 
 def test_a_training_is_watched(tmp_path: Path, model: ModelRef) -> None:  # noqa: F811

@@ -28,7 +28,7 @@ from train.step import Trainee
 from train.suits import check_suits
 from train.summary import TrainSummary
 from train.tokens import Tokenised, TokenPair, tokenise
-from train.watch_data import data_warnings
+from train.watch_data import data_warnings, size_warnings
 
 VERSION = 1
 
@@ -149,5 +149,9 @@ def summarise(session: Session, standing: Standing, steps: int) -> TrainSummary:
         last=standing.last,
         heldout=heldout,
         watched=watched,
-        warnings=(*data_warnings(session.tokenised, job.settings.max_length), *said),
+        warnings=(
+            *data_warnings(session.tokenised, job.settings.max_length),
+            *size_warnings(len(session.parts.train), len(session.parts.heldout)),
+            *said,
+        ),
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from constitution.wording import plural
 from train.tokens import SAME_CUT, TOO_LONG, Tokenised
 
 NOTICEABLE = 0.02
 """The part of the pairs above which a loss of pairs is worth a warning."""
+FEW = 10
+"""Pairs, or single answers, below which a training is of these more than of the principles."""
 
 
 def data_warnings(tokenised: Tokenised, max_length: int) -> list[str]:
@@ -21,6 +24,16 @@ def data_warnings(tokenised: Tokenised, max_length: int) -> list[str]:
         said.append(f"{count} of {given} pairs were left out ({reason}{hint}){_principles(tokenised, reason)}")
     if tokenised.shortened > NOTICEABLE * given:
         said.append(f"{tokenised.shortened} of {given} pairs were cut to train.max_length, {max_length} tokens")
+    return said
+
+
+def size_warnings(trained: int, heldout: int) -> list[str]:
+    """In plain words, where so few pairs were trained on or held out that others may well give something else."""
+    said = []
+    if trained < FEW:
+        said.append(f"only {plural(trained, 'pair')} to train on: as many others may well teach something else")
+    if 0 < heldout < FEW:
+        said.append(f"only {plural(heldout, 'pair')} held out: figures on so few say little about others")
     return said
 
 
