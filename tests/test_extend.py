@@ -200,7 +200,9 @@ def test_a_tower_of_files_ends(tmp_path: Path) -> None:
     assert load_constitution(tmp_path / "f3.yaml").name == "f3"
 
 
-TEXTS = st.text(st.characters(exclude_categories=("C", "Zl", "Zp"), include_characters="\n"), min_size=1, max_size=20).filter(str.strip)
+TEXTS = st.text(
+    st.characters(exclude_categories=("C", "Zl", "Zp"), include_characters="\n"), min_size=1, max_size=20
+).filter(str.strip)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "text": TEXTS,
     "weight": st.sampled_from([0.5, 1.0, 3.0]),

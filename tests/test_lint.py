@@ -187,5 +187,10 @@ def test_the_command_warns_and_strict_fails(tmp_path: Path) -> None:
     strict = preceptor("constitution", "check", "constitution.yaml", "--strict", "--run", "run.yaml", cwd=tmp_path)
     assert strict.returncode == 1
     assert "none of the 5 prompts in heldout.jsonl" in strict.stdout
-    assert "not looked at: negative phrasing" in strict.stdout
+    assert "not looked at: what is undecided, since runs/" in strict.stdout
+    assert "negative phrasing" not in strict.stdout  # of the judge `rules`, which reads none
+    run_file = tmp_path / "run.yaml"
+    run_file.write_text(run_file.read_text().replace("judge: rules", "judge: reader"))
+    read = preceptor("constitution", "check", "constitution.yaml", "--run", "run.yaml", cwd=tmp_path)
+    assert "not looked at: negative phrasing, since runs/" in read.stdout
     assert not (tmp_path / "runs").exists()

@@ -1,13 +1,13 @@
 """Negative phrasing where the judge's audit card shows that the judge does not follow negation.
 
 The card's probe puts every principle's opposite before the judge, who should then prefer the other answer. A judge who
-does so no more often than a coin may read "does not lecture" as "lectures".
+does so no more often than a coin may read "does not lecture" as "lectures". A judge that reads no text is left out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from constitution.extend import Written
 from constitution.model import Principle
@@ -18,6 +18,8 @@ from judge.audit.words import figures
 from judge.lint.finding import Finding, finding
 from judge.resampling import Score
 
+READS_NO_TEXT = ("rules", "reward-model")
+"""Kinds of judges to whom a principle's wording is nothing: rules apply its `check`, a reward model sees answers."""
 _NEGATIVE = re.compile(
     r"\b(?:no|not|never|none|neither|nor|nothing|nobody|without|cannot|avoids?|refrains?|\w+n['’]t)\b", re.IGNORECASE
 )
@@ -33,7 +35,7 @@ def negative_word(principle: Principle) -> str | None:
 
 def weak_negation(written: Written, card: Card) -> Iterator[Finding]:
     """One warning for each negatively phrased principle on which the judge is no better than a coin."""
-    for principle, word in _negative(written):
+    for principle, word in _negative(written, card):
         flips = _flips(principle, card)
         if flips is not None and standing(flips) == "failed":
             field = "polarity" if principle.polarity == "against" else "text"
@@ -45,15 +47,22 @@ def weak_negation(written: Written, card: Card) -> Iterator[Finding]:
             yield finding(written, "weak-negation", principle.id, field, why)
 
 
+def reads_text(kinds: Iterable[str]) -> bool:
+    """Whether one of these kinds of judges reads principles' texts."""
+    return not set(kinds) <= set(READS_NO_TEXT)
+
+
 def untold(written: Written, card: Card) -> list[str]:
     """Ids of negatively phrased principles of which the card cannot tell: another text, not probed, too little data."""
-    found = ((principle.id, _flips(principle, card)) for principle, _ in _negative(written))
+    found = ((principle.id, _flips(principle, card)) for principle, _ in _negative(written, card))
     return [i for i, flips in found if flips is None or standing(flips) == "undecided"]
 
 
-def _negative(written: Written) -> Iterator[tuple[Principle, str]]:
+def _negative(written: Written, card: Card) -> Iterator[tuple[Principle, str]]:
+    """The negatively phrased principles that the card's judge reads, each with what makes it negative."""
     for principle in written.constitution.principles:
-        if word := negative_word(principle):
+        kinds = [voter.kind for voter in card.about.voters if principle.id in voter.principles] or [card.about.kind]
+        if reads_text(kinds) and (word := negative_word(principle)):
             yield principle, word
 
 
