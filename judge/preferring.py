@@ -1,4 +1,4 @@
-"""Whether votes and weights prefer anything in a run's pairs. Where they hardly do, hardly a pair is left to train on."""
+"""Whether votes and weights prefer anything in a run's pairs: else hardly a pair is left to train on."""
 
 from __future__ import annotations
 

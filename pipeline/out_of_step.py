@@ -23,7 +23,7 @@ def out_of_step(folder: RunFolder) -> Iterator[str]:
     if _other_labels(folder):
         yield (
             f"the policy was trained with other labels than {folder.labels.name} has now, so what it learned, and how "
-            "it behaves, is not of the labels and weights that are shown: `preceptor train` and the stages after it mend it"
+            "it behaves, is not of the labels and weights that are shown: `preceptor train` and what follows mend it"
         )
     if _other_policy(folder):
         yield (
