@@ -1,7 +1,8 @@
 """Behaviour before and after training, on prompts that nothing was trained on.
 
 A principle's row is the win rate of the trained model against the original: the mean over prompts of the mean over
-samples of p(after_i is better than before_i). A feature's row is the paired difference of its means. The prompt is the
+samples of the judge's p(after_i is better than before_i). It is no count of wins: where the judge is soft, so is it. A
+feature's row is the paired difference of its means. The prompt is the
 unit of every interval (reports/statistics.py). A row moved where its whole interval lies on one side of no change and
 its p-value agrees after Holm's adjustment for all rows of its kind. P = prompts.
 """
@@ -18,7 +19,7 @@ from constitution.record import Record
 from generate.records import Prompt, Response
 from reports.features import FEATURES, Feature
 from reports.settings import BehaviourSettings
-from reports.statistics import Interval, Values, holm, p_value, paired_bootstrap, smallest_detectable
+from reports.statistics import Interval, Values, few_prompts, holm, p_value, paired_bootstrap, smallest_detectable
 
 EVEN = 0.5
 Answers: TypeAlias = Mapping[str, Sequence[Response]]
@@ -31,12 +32,13 @@ Outcome = Literal["intended", "against", "rose", "fell", "undetected", "unmeasur
 
 
 class PrincipleRow(Record):
-    """One principle: how often the trained model's answer is the better one under it."""
+    """One principle: the judge's mean probability that the trained model's answer is the better one under it."""
 
     id: str
     """The principle's id."""
     win_rate: Interval | None
-    """Mean over prompts, 0.5 when nothing changed; None when nothing could be judged."""
+    """Mean over prompts of that probability, no share of counted wins; 0.5 when nothing changed; None when nothing
+    could be judged."""
     comparisons: int
     """Comparisons that count: judged, or identical."""
     identical: int
@@ -128,6 +130,12 @@ def behaviour_table(
         principles=tuple(row.model_copy(update=one._asdict()) for row, one in zip(rows, found, strict=True)),
         features=tuple(row.model_copy(update=one._asdict()) for row, one in zip(features, changed, strict=True)),
     )
+
+
+def caution(table: BehaviourTable) -> str:
+    """What few prompts do to the table's intervals; empty where there are enough."""
+    rows = [row.win_rate.n for row in table.principles if row.win_rate]
+    return few_prompts([table.prompts, *rows])
 
 
 class _Comparisons(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reports.behaviour import BehaviourTable, PrincipleRow
+from reports.behaviour import BehaviourTable, PrincipleRow, caution
 from reports.card_parts import escaped, table
 from reports.summary import HEADINGS
 from reports.text import percent, plural
@@ -17,10 +17,12 @@ _SECTION = re.compile(rf"^{re.escape(TITLE)}$.*?(?=^## |\Z)", re.MULTILINE | re.
 def behaviour_section(found: BehaviourTable, judge: str) -> str:
     """Every principle's win rate with its n and interval, by the judge of this name."""
     about = (
-        f"How often this model's answer is the better one against the original's, as the judge {escaped(judge)} sees "
-        f"it: means over {plural(found.prompts, 'held-out prompt')} with {plural(found.samples, 'answer')} from each "
+        "Win rate, no count of wins: the mean probability that this model's answer is better than the original's, as "
+        f"the judge {escaped(judge)} sees it: means over {plural(found.prompts, 'held-out prompt')} with "
+        f"{plural(found.samples, 'answer')} from each "
         f"model, {percent(found.level)} % intervals over prompts. 50 % is no change. A principle moved where its "
         "interval does not contain 50 % and its p-value agrees after Holm's adjustment for all principles."
+        f"{' ' if caution(found) else ''}{caution(found)}"
     )
     columns = ["principle", "win rate", "interval", "prompts", "comparisons", "outcome"]
     return f"{TITLE}\n\n{about}\n\n{table(columns, [_row(row) for row in found.principles])}"

@@ -52,7 +52,9 @@ def forest(table: BehaviourTable) -> str:
     for y, row in enumerate(rows):
         _forest_row(axes, y, row)
     _forest_frame(axes, rows, table.level)
-    return svg(figure, "forest", "Win rate of the trained model against the original, by principle")
+    return svg(
+        figure, "forest", "Mean probability that the trained model's answer is better than the original's, by principle"
+    )
 
 
 def _forest_row(axes: Axes, y: int, row: PrincipleRow) -> None:
@@ -81,7 +83,7 @@ def _forest_frame(axes: Axes, rows: Sequence[PrincipleRow], level: float) -> Non
     axes.set_xlim(max(0.0, 50 - reach), min(100.0, 50 + reach))
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.axvline(50, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)), zorder=1)
-    axes.set_xlabel("win rate against the original, %", color=COLOURS["quiet"])
+    axes.set_xlabel("mean probability that the trained answer is better, %", color=COLOURS["quiet"])
     top = len(rows) - 0.25
     axes.text(
         1.05, top, f"% [{100 * level:g} % interval]", transform=axes.get_yaxis_transform(), color=COLOURS["quiet"]

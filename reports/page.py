@@ -23,7 +23,7 @@ from reports.ablation.picture import matrices
 from reports.ablation.records import AblationReport
 from reports.ablation.words import cell_sentence, control_sentence, found_cells
 from reports.ablation.words import headline as ablation_headline
-from reports.behaviour import BehaviourTable, PrincipleRow
+from reports.behaviour import BehaviourTable, PrincipleRow, caution
 from reports.conflict_figure import conflict_figure
 from reports.conflict_words import same_sentence, winner
 from reports.curves import last
@@ -85,6 +85,7 @@ def render(data: ReportData) -> str:
         replaced=any(row.replaced is not None for row in data.conflicts.principles),
         couples_by_topic=COUPLES_BY_TOPIC,
         headline=headline(data.behaviour),
+        caution=caution(data.behaviour),
         headings=HEADINGS,
         steps=sum(steps),
         steps_a_point=max(steps, default=0),

@@ -7,7 +7,7 @@ not independent. P = prompts.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 from typing import Literal, TypeAlias
 
@@ -21,6 +21,8 @@ Values: TypeAlias = NDArray[np.float64]
 SAME = 1e-12
 MOST_AT_ONCE = 2_000_000
 """Values that a bootstrap draws at once: it bounds the memory."""
+FEW_PROMPTS = 10
+"""Below so many prompts an interval says that it is too narrow."""
 NO_WIDTH = "every prompt gave the same value, so the interval has no width"
 
 
@@ -95,6 +97,19 @@ def _bootstrap(values_P: Values, resamples: int, level: float, seed: int) -> Int
     low, high = run("percentile")
     note = "the bias correction is undefined for these values: plain percentile interval"
     return Interval(estimate=mean, low=low, high=high, n=n, level=level, method="percentile", note=note)
+
+
+def few_prompts(counts: Iterable[int]) -> str:
+    """A caution where some of these intervals are over few prompts; else empty. The shares are the coverage of
+    `paired_bootstrap`, of normal, uniform and skewed values (tests/test_few_prompts.py)."""
+    few = min((n for n in counts if n > 1), default=FEW_PROMPTS)
+    if few >= FEW_PROMPTS:
+        return ""
+    return (
+        f"Few prompts (n = {few}): bootstrap intervals over so few are too narrow. In simulations those of 95 % held "
+        "the true mean in about 80 % of cases over 4 prompts, 88 % over 6 and 92 % over 10. A verdict needs Student's "
+        "t to agree."
+    )
 
 
 def is_constant(values_P: Values) -> bool:

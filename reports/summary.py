@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.behaviour import EVEN, BehaviourTable, FeatureRow, PrincipleRow, interval_alone
+from reports.behaviour import EVEN, BehaviourTable, FeatureRow, PrincipleRow, caution, interval_alone
 from reports.data import ReportData
 from reports.text import interval_text, number, percent, plural, visible
 
@@ -32,8 +32,12 @@ def principle_sentence(row: PrincipleRow) -> str:
     if row.win_rate is None:
         return f"{plural(row.failed, 'comparison')} failed, none is left."
     rate = interval_text(row.win_rate, share=True)
-    sentence = f"the trained model wins {rate} {'prompt' if row.win_rate.n == 1 else 'prompts'}."
+    sentence = f"mean probability that the trained model's answer is better: {rate} {_prompts(row.win_rate.n)}."
     return " ".join([sentence, *_doubts(row)])
+
+
+def _prompts(n: int) -> str:
+    return "prompt" if n == 1 else "prompts"
 
 
 def _doubts(row: PrincipleRow) -> list[str]:
@@ -69,5 +73,6 @@ def summary_lines(data: ReportData) -> list[str]:
         still = ", ".join(row.label.lower() for row in table.features if row not in changed)
         lines.append(f"  No detectable change in: {still}.")
     lines.append(f"{100 * table.level:g} % intervals over {plural(table.prompts, 'held-out prompt')}.")
+    lines += [doubt] if (doubt := caution(table)) else []
     lines += [f"Note: {note}" for note in data.notes]
     return [visible(line).replace("\n", " ") for line in lines]

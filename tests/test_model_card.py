@@ -160,4 +160,4 @@ def test_measured_again_they_are_replaced_and_an_edited_card_keeps_its_edits(sum
     first = with_behaviour(model_card(facts(summary)), behaviour(), "rules") + "\n## My notes\n\nKeep these.\n"
     again = with_behaviour(first, behaviour(prompts=61), "rules")
     assert again == first.replace("means over 60 held-out", "means over 61 held-out")
-    assert with_behaviour("# Mine\n", behaviour(), "rules").startswith(f"# Mine\n\n{TITLE}\n\nHow often")
+    assert with_behaviour("# Mine\n", behaviour(), "rules").startswith(f"# Mine\n\n{TITLE}\n\nWin rate")

@@ -206,14 +206,14 @@ def test_every_interval_says_its_n(data: ReportData) -> None:
     for interval in intervals:
         end = interval.split("</td>")[0]
         assert re.search(r'<span class="n">n&nbsp;=&nbsp;\d+( of \d+)?</span>', end)
-    sentences = [text for where, text in Page(html).texts if where[-1:] == ("li",) and "wins" in text]
+    sentences = [text for where, text in Page(html).texts if where[-1:] == ("li",) and "is better: " in text]
     assert len(sentences) == 2 * len(data.behaviour.principles), "by outcome, and principle by principle"
     assert all(re.search(r"\[[^\]]+\], n\s=\s\d+", sentence) for sentence in sentences)
 
 
 def test_the_answer_comes_first(data: ReportData, page: Page) -> None:
     assert page.text.index(headline(data.behaviour)) < page.text.index("What moved") < page.text.index("Training")
-    assert page.text.index("wins") < page.text.index("Plain features")
+    assert page.text.index("is better: ") < page.text.index("Plain features")
 
 
 def test_the_same_data_give_the_same_bytes(nasty_data: ReportData, nasty_html: str) -> None:

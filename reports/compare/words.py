@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from constitution.diff import diff_lines
 from judge.agreement import Rate
 from reports.compare.records import BehaviourRow, Couple, LabelsCompared, RunsCompared, RunShown
-from reports.statistics import Interval
+from reports.statistics import Interval, few_prompts
 from reports.text import interval_text, percent, plural, visible
 
 LONGEST_VALUE = 60
@@ -186,9 +186,12 @@ def flips_text(found: Rate) -> str:
 
 def how_measured(found: RunsCompared) -> str:
     """What the figures are."""
+    few = few_prompts(row.difference.n for one in found.couples for row in one.behaviours if row.difference)
     return (
-        f"A change is what training did in a run (of a win rate, its distance from 50 %); a difference is the other "
+        f"A change is what training did in a run (of a win rate, the judge's mean probability that the trained "
+        f"policy's answer is the better one and no count of wins, its distance from 50 %); a difference is the other "
         f"run's change less the first's, paired by prompt. {100 * found.level:g} % bootstrap intervals over the "
         f"held-out prompts that both runs have; n counts prompts. p is adjusted for all "
         f"{plural(found.tested, 'row')} (Holm). One training each: another seed would give other figures."
+        f"{' ' if few else ''}{few}"
     )
