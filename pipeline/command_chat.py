@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+from pipeline.options import Judge, Name, RunsFolder, Settings
 
 if TYPE_CHECKING:
     from pipeline.chat import Exchange
@@ -33,15 +35,18 @@ def chat_command(
         typer.Option(min=0, help="Of both; 0 is greedy. The run's own when omitted."),
     ] = None,
     trace: Annotated[bool, typer.Option("--trace/--no-trace", help="Say which principles made the difference.")] = True,
-    name: Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")] = None,  # noqa: UP045
-    settings: Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="As in `run`.")] = None,  # noqa: UP045
-    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
+    name: Name = None,
+    judge: Judge = None,
+    settings: Settings = None,
+    runs: RunsFolder = Path("runs"),
 ) -> None:
     """Let the policy before and after training answer the same prompt, and trace the difference to the principles.
 
     On a terminal prompts are asked for, else one is read from standard input.
     """
-    run_chat(run_file, prompt, json_file, (seed, temperature, trace), name, settings or [], runs)
+    run_chat(
+        run_file, prompt, json_file, (seed, temperature, trace), {"name": name, "judge": judge}, settings or [], runs
+    )
 
 
 def run_chat(
@@ -49,7 +54,7 @@ def run_chat(
     prompt: str | None,
     json_file: Path | None,
     how: tuple[int | None, float | None, bool],
-    name: str | None,
+    flags: Mapping[str, object],
     settings: Sequence[str],
     runs: Path,
 ) -> None:
@@ -62,7 +67,7 @@ def run_chat(
     asking = prompt is None and sys.stdin.isatty()
     given = [] if asking else [_checked(sys.stdin.buffer.read() if prompt is None else prompt)]
     written: list[str] = []
-    with opened_run(path, {"name": name}, settings, runs, dry=True) as run, opened_chat(run, *how) as chat:
+    with opened_run(path, flags, settings, runs, dry=True) as run, opened_chat(run, *how) as chat:
         for text in _typed(run.console) if asking else given:
             try:
                 exchange = chat.ask(text)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from pipeline.options import Judge, Name, RunsFolder, Settings
+
 if TYPE_CHECKING:
     from pipeline.context import Run
     from reports.trace.records import Frontier
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 Dial = Annotated[Optional[str], typer.Option(metavar="A:B", help="Also move weight between these axes.")]  # noqa: UP045
 JsonFile = Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Also write it as JSON.")]  # noqa: UP045
 CsvFile = Annotated[Optional[Path], typer.Option("--csv", metavar="FILE", help="Also write the map as CSV.")]  # noqa: UP045
-Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
-Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="As in `run`.")]  # noqa: UP045
 
 
 def conflicts_command(
@@ -25,11 +25,12 @@ def conflicts_command(
     json_file: JsonFile = None,
     csv_file: CsvFile = None,
     name: Name = None,
+    judge: Judge = None,
     settings: Settings = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
 ) -> None:
     """Which principles disagree on which pairs, who wins under the rule, and how much weight would turn it."""
-    run_conflicts(run_file, {"name": name}, settings or [], runs, dial, json_file, csv_file)
+    run_conflicts(run_file, {"name": name, "judge": judge}, settings or [], runs, dial, json_file, csv_file)
 
 
 def run_conflicts(
@@ -43,10 +44,11 @@ def run_conflicts(
 ) -> None:
     """Print the map of the run's labels, and the dial if two axes are named. Writes nothing into the run folder.
 
-    Raises ConfigError for axes that are not `A:B`, DataError if the run has no labels.
+    Raises ConfigError for axes that are not `A:B`, DataError if the run has no labels, or has another judge's.
     """
     from constitution.files import write_atomically
     from pipeline.judged import read_labelled
+    from pipeline.labelled_by import check_judge
     from pipeline.opened import opened_run
     from reports.conflict_words import conflict_lines, dial_lines
     from reports.conflicts import conflict_map
@@ -57,6 +59,7 @@ def run_conflicts(
     first, second = two_axes(axes) if axes else ("", "")
     with opened_run(path, flags, settings, runs, dry=True) as run:
         labelled = read_labelled(run, "conflicts")
+        check_judge(run)
         pairs, labels, law = labelled.pairs, labelled.labels, run.constitution
         turned = dial(pairs, labels, law, first, second) if axes else None
         traded = _traded(run, first, second) if axes else None

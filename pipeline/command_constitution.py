@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+from pipeline.options import Judge, Name, RunsFolder, Settings
 
 if TYPE_CHECKING:
     from constitution.model import Constitution
@@ -16,8 +19,6 @@ if TYPE_CHECKING:
 constitution_app = typer.Typer(no_args_is_help=True, help="Write, check, show and compare constitutions.")
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A constitution.", show_default=False)]
 RunFile = Annotated[Optional[Path], typer.Option("--run", metavar="RUN.yaml", help="A run that it is for.")]  # noqa: UP045
-Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")]
 
 
 @constitution_app.command("check")
@@ -29,6 +30,8 @@ def check(
     ] = None,
     run_file: RunFile = None,
     name: Name = None,
+    judge: Judge = None,
+    settings: Settings = None,
     runs: RunsFolder = Path("runs"),
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is a warning.")] = False,
 ) -> None:
@@ -38,7 +41,7 @@ def check(
     from pipeline.lint import lint
 
     written = read_constitution(file)
-    linted = lint(written, prompts or [], run_file, {"name": name}, runs)
+    linted = lint(written, prompts or [], run_file, {"name": name, "judge": judge}, runs, settings or [])
     for line in (*_summary(file, written.constitution), *map(str, linted.findings), *linted.notes):
         typer.echo(printable(line))
     if strict and linted.findings:
@@ -83,6 +86,8 @@ def diff(
     new: Annotated[Path, typer.Argument(metavar="NEW", help="What it is to be.", show_default=False)],
     run_file: RunFile = None,
     name: Name = None,
+    judge: Judge = None,
+    settings: Settings = None,
     runs: RunsFolder = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
@@ -97,7 +102,8 @@ def diff(
     found = difference(load_constitution(old), load_constitution(new))
     if not as_json:
         typer.echo(printable("\n".join([f"{old} -> {new}", *(f"  {line}" for line in diff_lines(found))])))
-    parts = dict(_effects(run_file, name, runs, old, new)) if run_file else {}
+    flags = {"name": name, "judge": judge}
+    parts = dict(_effects(run_file, flags, settings or [], runs, old, new)) if run_file else {}
     if as_json:
         whole = {"diff": found.model_dump(mode="json")}
         dumped = {part: record.model_dump(mode="json") for part, (record, _) in parts.items()}
@@ -106,10 +112,10 @@ def diff(
     for _, lines in parts.values():
         typer.echo(printable("\n".join(lines)))
     if not found.empty:
-        typer.echo(printable(_next(run_file, name, runs)))
+        typer.echo(printable(_next(run_file, flags, settings or [], runs)))
 
 
-def _next(run_file: Path | None, name: str | None, runs: Path) -> str:
+def _next(run_file: Path | None, flags: Mapping[str, str | None], settings: Sequence[str], runs: Path) -> str:
     """What to do with it: a run is done again in its own folder, so that who wants to compare keeps a copy."""
     if run_file is None:
         return "what that does to a run's votes, labels and behaviour: the same with --run RUN.yaml"
@@ -117,23 +123,25 @@ def _next(run_file: Path | None, name: str | None, runs: Path) -> str:
     from pipeline.load import load_run
     from pipeline.opened import folder_of
 
-    folder = folder_of(load_run(run_file, {"name": name}), run_file, runs).root
+    folder = folder_of(load_run(run_file, flags, settings), run_file, runs).root
+    made_with = [*(["--judge", judge] if (judge := flags["judge"]) else []), *(f"--set={one}" for one in settings)]
+    run = " ".join([named(run_file, flags["name"], runs), *map(shlex.quote, made_with)])
     return (
-        f"to compare later, keep a copy: cp -r {folder} {folder}-before\n"
-        f"then, with the new constitution in {run_file}: {program()} run {named(run_file, name, runs)}\n"
-        f"and: {program()} compare {folder}-before {folder}"
+        f"To compare it later with what there is now, first keep a copy, under any name: cp -r {folder} {folder}-before\n"
+        f"Then put the new constitution into {run_file}, and: {program()} run {run}\n"
+        f"And at the end: {program()} compare {folder}-before {folder}"
     )
 
 
 def _effects(
-    run_file: Path, name: str | None, runs: Path, old: Path, new: Path
+    run_file: Path, flags: Mapping[str, object], settings: Sequence[str], runs: Path, old: Path, new: Path
 ) -> Iterator[tuple[str, tuple[Record, list[str]]]]:
     """Every part of what the exchange does to the run, with its lines."""
     from pipeline.constitution_effects import EFFECTS
     from pipeline.exchange import exchange
     from pipeline.opened import opened_run
 
-    with opened_run(run_file, {"name": name}, [], runs, dry=True) as run:
+    with opened_run(run_file, flags, settings, runs, dry=True) as run:
         change = exchange(run, old, new)
         for part, effect in EFFECTS.items():
             record = effect.measure(change)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional
 
 import typer
 
+from pipeline.options import Judge, Name, RunsFolder, Settings
+
 if TYPE_CHECKING:
     from constitution.record import Record
     from pipeline.context import Run
@@ -28,9 +30,6 @@ ResponseFile = Annotated[
     typer.Option(metavar="FILE", help='Who made this answer likelier: JSON, {"prompt": ..., "response": ...}.'),
 ]
 JsonFile = Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Also write it as JSON.")]  # noqa: UP045
-Name = Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")]  # noqa: UP045
-Judge = Annotated[Optional[str], typer.Option(help="The entry of `judges` that labelled the run.")]  # noqa: UP045
-Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="As in `run`.")]  # noqa: UP045
 
 
 class Traced(NamedTuple):
@@ -50,7 +49,7 @@ def trace_command(
     name: Name = None,
     judge: Judge = None,
     settings: Settings = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
 ) -> None:
     """Follow a principle to what moved, a pair to its label, a behaviour or an answer to who moved it. With none of
     them named, all that the report traces: stage `trace`."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from pipeline.options import Judge, Name, RunsFolder, Settings
+
 if TYPE_CHECKING:
     from constitution.model import Constitution
     from pipeline.context import Run
@@ -36,9 +38,10 @@ def whatif_command(
         Optional[Path],  # noqa: UP045
         typer.Option("--json", metavar="FILE", help="Also write it as JSON."),
     ] = None,
-    name: Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")] = None,  # noqa: UP045
-    settings: Annotated[Texts, typer.Option("--set", metavar="KEY=VALUE", help="As in `run`.")] = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
+    name: Name = None,
+    judge: Judge = None,
+    settings: Settings = None,
+    runs: RunsFolder = Path("runs"),
 ) -> None:
     """Predict what other weights, fewer principles or an edited constitution would have trained."""
     run_whatif(
@@ -46,7 +49,7 @@ def whatif_command(
         drop or [],
         weight or [],
         constitution,
-        {"name": name},
+        {"name": name, "judge": judge},
         settings or [],
         runs,
         json_file,
@@ -76,6 +79,7 @@ def run_whatif(
     with opened_run(path, flags, settings, runs) as run:
         asked = edit(run, drop, weight, constitution)
         with _pointing_on(run, constitution):
+            _check_trained(run)
             opened = opened_trace(run)
             edited = _edited(opened, asked)
         result = what_if(run, opened, edited, answers=answers)
@@ -86,6 +90,16 @@ def run_whatif(
         if json_file is not None:
             write_atomically(json_file, result.model_dump_json(indent=2) + "\n")
             run.console.say(f"written to {json_file}")
+
+
+def _check_trained(run: Run) -> None:
+    """Raises DataError if the run is not trained, in the words of this command, or its labels are another judge's."""
+    from pipeline.labelled_by import check_judge
+    from pipeline.stage import check_made
+
+    for path, maker in ((run.folder.pairs, "generate"), (run.folder.labels, "label"), (run.folder.training, "train")):
+        check_made(run, [path], "whatif", maker)
+    check_judge(run)
 
 
 def edit(run: Run, drop: Sequence[str], weight: Sequence[str], constitution: Path | None) -> Constitution | Exchange:

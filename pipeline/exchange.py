@@ -20,6 +20,7 @@ from judge.records import Label
 from judge.relabelled import Carried, carry, kept_principles
 from pipeline.context import Run
 from pipeline.invoked import command
+from pipeline.labelled_by import hint
 from pipeline.stage_label import Labelled
 
 
@@ -57,6 +58,11 @@ class Exchange:
         calibration = self.old.calibration.digest if self.old.calibration else None
         made_by = (self.old.constitution.key, self.old.judge(self.old.config.judge).digest, calibration)
         for pair, label in zip(self.old.pairs(), RecordFile(self.old.folder.labels, Label), strict=True):
+            if label.judge != made_by[1]:
+                raise DataError(
+                    f"{self.old.folder.labels} holds labels by another judge than `{self.old.config.judge}` is now: run "
+                    f"`preceptor judge` and `preceptor label` with this run file and these flags first{hint(self.old)}"
+                )
             if (label.pair_key, label.constitution, label.judge, label.calibration) != (pair.key, *made_by):
                 raise DataError(
                     f"{self.old.folder.labels} is not what {self.old.config.constitution} makes of this run's votes: "

@@ -65,7 +65,8 @@ def _usage(name: str, command: Any) -> str:
 def _row(parameter: Any) -> str:
     argument = parameter.param_type_name == "argument"
     metavar = "" if getattr(parameter, "is_flag", False) else _metavar(parameter)
-    shown = metavar if argument else f"{parameter.opts[0]} {metavar}".strip()
+    forms = " / ".join([parameter.opts[0], *parameter.secondary_opts])
+    shown = metavar if argument else f"{forms} {metavar}".strip()
     return f"| `{shown}` | {(parameter.help or '').replace('|', chr(92) + '|')} | {_default(parameter)} |"
 
 
@@ -78,6 +79,8 @@ def _metavar(parameter: Any) -> str:
 def _default(parameter: Any) -> str:
     if parameter.required:
         return "required"
+    if parameter.secondary_opts:
+        return f"`{(parameter.opts if parameter.default else parameter.secondary_opts)[0]}`"
     empty = parameter.default is None or parameter.default is False or parameter.default == ""
     return "" if empty else f"`{parameter.default}`"
 

@@ -85,7 +85,8 @@ def check_made(run: Run, paths: Sequence[Path], reader: str, maker: str) -> None
         return
     whole = f"`{command(run, 'run')}`"
     what = f"`{command(run, maker)}` first, or {whole} for all" if reader in COMMANDS_OF_STAGES else f"{whole} first"
-    raise DataError(f"`{reader}` reads {missing.name}, which `{maker}` makes: run {what}")
+    where = str(missing) if missing.is_absolute() else f"{missing} in {Path.cwd()}"
+    raise DataError(f"`{reader}` reads {missing.name}, which `{maker}` makes, but there is no {where}: run {what}")
 
 
 def run_stage(stage: Stage, run: Run) -> bool:

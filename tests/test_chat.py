@@ -42,7 +42,7 @@ def read(out: Path) -> Exchange:
 
 def asked(folder: Path, out: Path, seed: int | None = None) -> Exchange:
     """In this process; what it prints is there for capsys."""
-    run_chat(folder / "run.yaml", PROMPT, out, (seed, None, True), None, [], folder / "runs")
+    run_chat(folder / "run.yaml", PROMPT, out, (seed, None, True), {}, [], folder / "runs")
     return read(out)
 
 
@@ -102,7 +102,7 @@ def test_a_prompt_comes_from_standard_input_and_greedy_ignores_the_seed(trained:
     assert one.prompt == "Wie backt man Brot – ohne Hefe?"
     assert one.sampling.temperature == 0
     assert one.trace is None
-    run_chat(trained / "run.yaml", one.prompt, tmp_path / "2.jsonl", (9, 0.0, False), None, [], trained / "runs")
+    run_chat(trained / "run.yaml", one.prompt, tmp_path / "2.jsonl", (9, 0.0, False), {}, [], trained / "runs")
     other = read(tmp_path / "2.jsonl")
     assert (one.trained, one.reference) == (other.trained, other.reference)
 

@@ -123,6 +123,8 @@ def test_python_compiles() -> None:
 
 def test_the_page_of_commands_is_what_help_says() -> None:
     assert PAGE.read_text(encoding="utf-8") == help_page(), "run: python -m pipeline.help_page"
+    for both in ("| `--trace / --no-trace` |", "| `--controls / --no-controls` |"):
+        assert both in help_page()
 
 
 def test_the_workflow_runs_the_command_above_it() -> None:

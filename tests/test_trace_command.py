@@ -118,7 +118,11 @@ def test_what_cannot_be_followed_is_said_in_one_sentence(labelled: Path, tmp_pat
     nowhere = refused("conflicts", "run.yaml", "--json", tmp_path / "no" / "folder.json", cwd=labelled)
     assert "folder.json: cannot be written (No such file or directory)" in nowhere
     unlabelled = refused("trace", "run.yaml", "--principle", "p0", "--name", "other", cwd=labelled)
-    assert "`trace` reads 20-pairs.jsonl, which `generate` makes: run `preceptor run run.yaml --name" in unlabelled
+    there = f"there is no runs/other/20-pairs.jsonl in {labelled}: run `preceptor run run.yaml --name"
+    assert f"`trace` reads 20-pairs.jsonl, which `generate` makes, but {there}" in unlabelled
+    unjudged = refused("whatif", "run.yaml", "--drop", "p0", "--name", "other", cwd=labelled)
+    assert f"`whatif` reads 20-pairs.jsonl, which `generate` makes, but {there}" in unjudged
+    assert "`whatif` reads 50-training.json" in refused("whatif", "run.yaml", "--drop", "p0", cwd=labelled)
     assert not (labelled / "runs" / "other").exists(), "looking makes no folder"
 
 
