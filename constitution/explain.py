@@ -105,18 +105,24 @@ def _wrong_value(place: Place, detail: Details, top: Position) -> list[Fault]:
     if kind == "value_error":
         said = str(context["error"])
         return [Fault(at, said if isinstance(place.node, Mapping) or not place.name else f"`{place.name}`: {said}")]
-    if bound := _BOUNDS.get(kind):
-        message = f"must be {bound.words} {context[bound.field]:.12g}, found {found(place.node)}"
-    elif size := _SIZES.get(kind):
-        if isinstance(place.node, Sequence) and len(place.node.items) > context["actual_length"]:
-            return []  # pydantic counts only the items without a fault
-        message = size(context)
-    elif kind == "string_pattern_mismatch":
-        rule = _PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
-        message = f"expected {rule}, found {found(place.node)}"
-    else:
-        message = wrong_type(kind, place, closest) or detail["msg"]
+    size = _SIZES.get(kind)
+    if size and isinstance(place.node, Sequence) and len(place.node.items) > context["actual_length"]:
+        return []  # pydantic counts only the items without a fault
+    message = said_of(place, detail)
     return [Fault(at, f"`{place.name}`: {message}" if place.name else message, quote=kind != "may_hold_secret")]
+
+
+def said_of(place: Place, detail: Details) -> str:
+    """What is wrong with a value, what was expected and what was found, without its name."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if bound := _BOUNDS.get(kind):
+        return f"must be {bound.words} {context[bound.field]:.12g}, found {found(place.node)}"
+    if size := _SIZES.get(kind):
+        return size(context)
+    if kind == "string_pattern_mismatch":
+        rule = _PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
+        return f"expected {rule}, found {found(place.node)}"
+    return wrong_type(kind, place, closest) or str(detail["msg"])
 
 
 def _wrong_tag(place: Place, discriminator: str) -> list[Fault]:

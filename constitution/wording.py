@@ -71,6 +71,11 @@ def found(node: Node | None) -> str:
     return f"{code(node.source)}" if isinstance(node.value, bool) else f"the number {code(node.source)}"
 
 
+def expected_in(kinds: SequenceLike[str]) -> str:
+    """What was expected by an error of each of these kinds: `text or a list`; empty for other kinds."""
+    return " or ".join(dict.fromkeys(_EXPECTED[kind] for kind in kinds if kind in _EXPECTED))
+
+
 def wrong_type(kind: str, place: Place, closest: Closest, choices: SequenceLike[str] = ()) -> str | None:
     """The sentence for a value of the wrong kind; None if `kind` is not about that."""
     if kind in ("literal_error", "enum"):

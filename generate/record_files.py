@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless, shortened
 from constitution.files import numbered_lines, opened
+from constitution.values import value_faults
 from generate.local_files import check_inside, check_is_data, local_path
 from generate.tables import table_rows
 from generate.unpacking import most_unpacked
@@ -70,13 +71,12 @@ class RecordSource(Generic[RecordT]):
     def _rows(self, stream: IO[bytes], name: str) -> Iterator[Found[RecordT]]:
         problems: list[Problem] = []
         for row in table_rows(stream, name):
+            given = _given(row.value)
             try:
-                record = self._type.model_validate(_given(row.value))
+                record = self._type.model_validate(given)
             except ValidationError as error:
-                first = error.errors(include_url=False, include_input=False)[0]
-                where = ".".join(str(part) for part in first["loc"])
-                message = f"{f'column `{where}`: ' if where else ''}{first['msg']}"
-                problems.append(Problem(name, row.number, 1, message))
+                fault = value_faults(error, given, self._type)[0]
+                problems.append(Problem(name, row.number, 1, f"{'column ' if fault.where else ''}{fault}"))
                 continue
             if not problems:
                 yield Found(name, row.number, None, record)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
+    from constitution.errors import Problem
+    from constitution.values import ValueFault
     from judge.imports.found import Request
 
 Format = Annotated[
@@ -68,15 +70,33 @@ def import_command(
         console.say(f"written to {out}")
 
 
+_OPTIONS = {"format": "FORMAT", "sources": "SOURCE", "tags": "--tag"}
+"""The fields of a Request that are not called as their option."""
+_KINDS_OF_FILES = ("csv", "json", "jsonl", "ndjson", "parquet")
+
+
 def _request(fields: dict[str, object]) -> Request:
-    """Raises DataError naming the option."""
+    """Raises ConfigError naming every option that is at fault."""
     from pydantic import ValidationError
 
-    from constitution.errors import DataError
+    from constitution.errors import ConfigError
+    from constitution.values import value_faults
     from judge.imports.found import Request
 
     try:
         return Request.model_validate(fields)
     except ValidationError as error:
-        faults = [f"`{fault['loc'][0]}`: {fault['msg']}" for fault in error.errors()]
-        raise DataError(f"preceptor import: {'; '.join(faults)}") from None
+        raise ConfigError([_problem(fault, fields) for fault in value_faults(error, fields, Request)]) from None
+
+
+def _problem(fault: ValueFault, fields: dict[str, object]) -> Problem:
+    from constitution.errors import Problem
+
+    name = fault.where.partition(".")[0]
+    hint = ""
+    if name == "format" and str(fields[name]).lower().removeprefix(".") in _KINDS_OF_FILES:
+        hint = (
+            ". What kind of file it is shows in its name; FORMAT says what its columns are: "
+            "`trl` for `prompt`, `chosen`, `rejected`"
+        )
+    return Problem(_OPTIONS.get(name, f"--{name}"), 0, 1, f"{fault.message}{hint}")

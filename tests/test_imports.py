@@ -20,6 +20,7 @@ from judge.imports.found import Compared, Request, Said, Single
 from judge.imports.json_values import elements
 from judge.opinions import Heard, read_opinions
 from tests.importing import Imported, gathered, import_into, imported
+from tests.runs import preceptor
 
 USER = {"role": "user", "content": "Why?"}
 
@@ -197,16 +198,49 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("trl", "x.jsonl", '{"chosen": "a"}\n', r"x\.jsonl:1:1: rejected: Field required; .* has `chosen`, `rejected`"),
+    (
+        "trl",
+        "x.jsonl",
+        '{"chosen": "a"}\n',
+        r"x\.jsonl:1:1: `rejected` is missing; there is `chosen`; .* has `chosen`, `rejected`",
+    ),
+    (
+        "trl",
+        "x.csv",
+        "prompt,chosen,reject\na,b,c\n",
+        r"x\.csv:2:1: `rejected` is missing \(did you mean it by `reject`, ",
+    ),
+    (
+        "trl",
+        "x.jsonl",
+        '{"chosen": {}, "rejected": "b"}',
+        r"1:1: `chosen`: expected text or a list, found a mapping; a row",
+    ),
+    (
+        "trl",
+        "x.jsonl",
+        '{"chosen": [{"rol": "x"}], "rejected": "b"}',
+        r"1:1: `chosen\.0`: `role` is missing \(did you mean it by",
+    ),
     ("trl", "x.jsonl", '\n{"chosen": "a", "rejected" 3}\n', r"x\.jsonl:2:28: expected `:` after the key"),
-    ("trl", "x.jsonl", '{"chosen": 3, "rejected": "b"}', r"x\.jsonl:1:1: chosen"),
-    ("thumbs", "x.jsonl", '{"prompt": "a", "completion": "b", "label": 1}', r"x\.jsonl:1:1: label: .*boolean"),
-    ("llmbar", "x.json", '[\n {"input": "a"}]', r"x\.json:2:2: output_1: Field required"),
+    (
+        "trl",
+        "x.jsonl",
+        '{"chosen": 3, "rejected": "b"}',
+        r"x\.jsonl:1:1: `chosen`: expected text or a list, found the number `3`",
+    ),
+    (
+        "thumbs",
+        "x.jsonl",
+        '{"prompt": "a", "completion": "b", "label": 1}',
+        r"x\.jsonl:1:1: `label`: expected true or false, found the number `1`",
+    ),
+    ("llmbar", "x.json", '[\n {"input": "a"}]', r"x\.json:2:2: `output_1` is missing; there is `input`"),
     ("llmbar", "x.json", "[\n {},\n x]", r"x\.json:3:2: not valid JSON|x\.json:2:2"),
     ("llmbar", "x.json", "{}", r"x\.json:1:1: expected an array"),
     ("xstest", "x.csv", "id,prompt\n1,2\n", r"give two files"),
-    ("trl", "x.csv", "chosen,other\n1,2\n", r"x\.csv:2:1: rejected"),
-    ("annotated-pairs", "x.json", '{"metadata": {"version": "1.0"}}', r"x\.json:1:1: metadata\.version"),
+    ("trl", "x.csv", "chosen,other\n1,2\n", r"x\.csv:2:1: `rejected` is missing; there is `chosen`, `other`"),
+    ("annotated-pairs", "x.json", '{"metadata": {"version": "1.0"}}', r"x\.json:1:1: `metadata\.version`"),
     ("annotated-pairs", "x.json", '{"metadata": ', r"x\.json:1:14: not valid JSON"),
     ("trl", "x.parquet", "PAR", r"x\.parquet: not a Parquet file that can be read"),
     ("trl", "x.jsonl.gz", "PAR", r"cannot be unpacked"),
@@ -251,9 +285,19 @@ def annotated(comparison: dict[str, Any]) -> str:
 
 
 DOUBTFUL = [
-    ("annotated-pairs", "x.json", annotated({"metadata": {"tags": ["a"]}}), r"x\.json:1:1: comparisons\.0\.metadata"),
-    ("annotated-pairs", "x.json", annotated({"metadata": {"tags": 3}}), r"x\.json:1:1: comparisons\.0\.metadata\.tags"),
-    ("annotated-pairs", "x.json", annotated({"id": ""}), r"x\.json:1:1: comparisons\.0\.id: .* at least 1 character"),
+    (
+        "annotated-pairs",
+        "x.json",
+        annotated({"metadata": {"tags": ["a"]}}),
+        r"x\.json:1:1: `comparisons\.0\.metadata\.tags`: expected text, found a list",
+    ),
+    (
+        "annotated-pairs",
+        "x.json",
+        annotated({"metadata": {"tags": 3}}),
+        r"x\.json:1:1: `comparisons\.0\.metadata\.tags`: expected text, found the number `3`; a row",
+    ),
+    ("annotated-pairs", "x.json", annotated({"id": ""}), r"x\.json:1:1: `comparisons\.0\.id`: must not be empty"),
     ("annotated-pairs", "x.json", annotated({"prompt": "\ud800"}), r"x\.json:1:1: text with \\ud800 alone"),
     ("trl", "x.jsonl", r'{"chosen": "\udfff", "rejected": "b"}', r"x\.jsonl:1:1: text with \\udfff alone"),
     ("llmbar", "x.json", '[\n {"input": "\\ud800"}]', r"x\.json:2:2: cannot be read: text with \\ud800 alone"),
@@ -292,3 +336,20 @@ def test_a_damaged_data_set_folder_is_one_error(tmp_path: Path, name: str, text:
     jsonl(tmp_path / "train.jsonl", TRL["explicit"])
     with pytest.raises(DataError, match="neither a file that is there"):
         imported("trl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("csv",), "FORMAT: expected one of `trl`, `hh-rlhf`, "),
+        (("csv",), "found the text `csv`. What kind of file it is shows in its name"),
+        (("tlr",), "found the text `tlr`; did you mean `trl`?"),
+        (("trl", "--limit", "0"), "--limit: must be above 0, found the number `0`"),
+        (("trl", "--voice", "me"), "--voice: expected one of `human`, `ai`, `user`, `expert`, found the text `me`"),
+    ],
+)
+def test_a_wrong_option_is_said_in_our_words(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = preceptor("import", words[0], "x.csv", "--out", "x", *words[1:], cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Input should be" not in done.stderr

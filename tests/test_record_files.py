@@ -89,7 +89,7 @@ def test_a_faulty_row_is_named_by_its_number_and_column(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_prompts(tmp_path / "p.parquet")
     (problem,) = caught.value.problems
-    assert (problem.line, problem.message) == (2, "column `prompt`: String should have at least 1 character")
+    assert (problem.line, problem.message) == (2, "column `prompt`: must not be empty")
 
 
 def test_repeats_in_another_shard_name_the_shard(tmp_path: Path) -> None:

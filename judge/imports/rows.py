@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from constitution.errors import ConfigError, DataError, PreceptorError, Problem, harmless, shortened
 from constitution.files import decoded
+from constitution.values import value_faults
 from generate.local_files import check_inside, unusual
 from generate.record_files import Place, is_url, opened_at, places
 from generate.tables import table_rows
@@ -63,10 +64,10 @@ def parsed(row: Row, value: object, model: type[ModelT], within: str = "") -> Mo
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in (*filter(None, [within]), *first["loc"]))
+        first = value_faults(error, value, model)[0]
+        where = ".".join(part for part in (within, first.where) if part)
         fields = ", ".join(f"`{name}`" for name, field in model.model_fields.items() if field.is_required())
-        message = f"{where or 'the row'}: {first['msg']}; a row of this format has {fields or 'other fields'}"
+        message = f"{first._replace(where=where)}; a row of this format has {fields or 'other fields'}"
         raise ConfigError([Problem(row.file, row.line, row.column, message)]) from None
 
 
