@@ -11,12 +11,12 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from constitution.model import Constitution
-from reports.behaviour import BehaviourTable, Outcome, PrincipleRow
+from reports.behaviour import Outcome
 from reports.curves import Curve, Row, curve, last
-from reports.text import percent, visible
+from reports.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,63 +36,6 @@ COLOURS = {
 OUTCOME_STYLE: dict[Outcome, tuple[str, str]] = {"intended": ("good", "o"), "against": ("bad", "D")}
 WIDTH_INCHES = 7.4
 COLUMNS = 3
-
-
-def forest(table: BehaviourTable) -> str:
-    """Every measured principle's win rate with its interval, highest first; empty if nothing was measured."""
-    rows = sorted(
-        (row for row in table.principles if row.win_rate is not None and row.win_rate.low is not None),
-        key=lambda row: (row.win_rate.estimate if row.win_rate else 0.0, row.id),
-    )
-    if not rows:
-        return ""
-    figure = blank_figure(0.85 + 0.36 * len(rows))
-    height = 0.85 + 0.36 * len(rows)
-    axes = figure.add_axes((0.25, 0.5 / height, 0.43, 1 - 0.85 / height))
-    for y, row in enumerate(rows):
-        _forest_row(axes, y, row)
-    _forest_frame(axes, rows, table.level)
-    return svg(
-        figure, "forest", "Mean probability that the trained model's answer is better than the original's, by principle"
-    )
-
-
-def _forest_row(axes: Axes, y: int, row: PrincipleRow) -> None:
-    interval = row.win_rate
-    assert interval is not None
-    assert interval.low is not None
-    assert interval.high is not None
-    colour, marker = OUTCOME_STYLE.get(row.outcome, ("quiet", "o"))
-    face = COLOURS[colour] if row.outcome in OUTCOME_STYLE else "none"
-    ends = [100 * interval.low, 100 * interval.high]
-    axes.plot(ends, [y, y], color=COLOURS[colour], linewidth=2, solid_capstyle="round", zorder=3)
-    axes.plot(
-        [100 * interval.estimate], [y], marker, color=COLOURS[colour], markerfacecolor=face, markersize=7, zorder=4
-    )
-    words = f"{percent(interval.estimate)} [{percent(interval.low)}, {percent(interval.high)}]"
-    axes.text(1.05, y, words, transform=axes.get_yaxis_transform(), va="center", color=COLOURS["ink"])
-    axes.text(
-        1.72, y, str(interval.n), transform=axes.get_yaxis_transform(), va="center", ha="right", color=COLOURS["quiet"]
-    )
-
-
-def _forest_frame(axes: Axes, rows: Sequence[PrincipleRow], level: float) -> None:
-    lows = [100 * row.win_rate.low for row in rows if row.win_rate and row.win_rate.low is not None]
-    highs = [100 * row.win_rate.high for row in rows if row.win_rate and row.win_rate.high is not None]
-    reach = max(10.0, 50 - min(lows), max(highs) - 50) + 2
-    axes.set_xlim(max(0.0, 50 - reach), min(100.0, 50 + reach))
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.axvline(50, color=COLOURS["quiet"], linewidth=1, linestyle=(0, (3, 3)), zorder=1)
-    axes.set_xlabel("mean probability that the trained answer is better, %", color=COLOURS["quiet"])
-    top = len(rows) - 0.25
-    axes.text(
-        1.05, top, f"% [{100 * level:g} % interval]", transform=axes.get_yaxis_transform(), color=COLOURS["quiet"]
-    )
-    axes.text(1.72, top, "n", transform=axes.get_yaxis_transform(), ha="right", color=COLOURS["quiet"])
-    calm(axes)
-    axes.set_yticks(range(len(rows)), [short(row.id) for row in rows], color=COLOURS["ink"])
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
 
 
 def training(rows: Sequence[Row]) -> str:
@@ -173,15 +116,16 @@ def short(name: str, limit: int = 24) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
-def blank_figure(height: float) -> Figure:
-    """A transparent one, as wide as the page, `height` in inches."""
+def blank_figure(height: float, width: float = WIDTH_INCHES) -> Figure:
+    """A transparent one, as wide as the page if nothing else is said; both in inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(WIDTH_INCHES, height), facecolor="none")
+    return Figure(figsize=(width, height), facecolor="none")
 
 
-def svg(figure: Figure, name: str, label: str) -> str:
-    """The picture as an element of the page: ids made unique by `name`, nothing that refers to the outside."""
+def svg(figure: Figure, name: str, label: str, fits: Literal["", "desk", "phone"] = "") -> str:
+    """The picture as an element of the page: ids made unique by `name`, nothing that refers to the outside. With
+    `fits`, the page shows it in windows of that kind alone."""
     from matplotlib import rc_context
     from matplotlib.text import Text
 
@@ -195,15 +139,16 @@ def svg(figure: Figure, name: str, label: str) -> str:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's fonts are what counts
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     drawn = stream.getvalue()
-    return _inline(drawn[drawn.index("<svg") :], name, label)
+    return _inline(drawn[drawn.index("<svg") :], name, label, fits)
 
 
-def _inline(drawn: str, name: str, label: str) -> str:
+def _inline(drawn: str, name: str, label: str, fits: str) -> str:
     """Our changes are to the tags; what stands between them is other people's text."""
     drawn = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", drawn, flags=re.DOTALL)
     view = re.search(r'viewBox="[^"]*"', drawn)
     assert view, "matplotlib gives every picture a viewBox"
-    head = f'<svg {view[0]} role="img" aria-label="{html.escape(visible(label))}">'
+    kind = f'class="{fits}" ' if fits else ""
+    head = f'<svg {kind}{view[0]} role="img" aria-label="{html.escape(visible(label))}">'
     parts = [_tag(part, name) if part.startswith("<") else visible(part) for part in re.split(r"(<[^>]*>)", drawn)]
     return "".join(head if part.startswith("<svg") else part for part in parts).strip()
 

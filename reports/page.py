@@ -28,6 +28,7 @@ from reports.conflict_figure import conflict_figure
 from reports.conflict_words import same_sentence, winner
 from reports.curves import last
 from reports.data import JudgedPair, ReportData
+from reports.forest import forest
 from reports.matrix_figure import Matrix
 from reports.opinion_words import opinion_sentence
 from reports.principle_section import principle_sections
@@ -78,7 +79,7 @@ def render(data: ReportData) -> str:
     steps = [int(str(row.get("steps", 1))) for row in data.training]
     return environment.get_template("report.html.j2").render(
         data=data,
-        forest=_figure(figures.forest(data.behaviour)),
+        forest=_figure(forest(data.behaviour)),
         training=_figure(figures.training(data.training)),
         margins=_figure(figures.margins(data.training, data.constitution)),
         conflict_figure=_figure(conflict_figure(data.conflicts)),

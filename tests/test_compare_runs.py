@@ -183,8 +183,9 @@ def test_the_page_is_whole_escapes_and_has_every_figure() -> None:
         "./javascript%3A%27%22%3E%3Ci%3E.csv",
         "./javascript%3A%27%22%3E%3Ci%3E-labels.csv",
     }
-    (picture,) = page.named("svg") or [{}]
-    assert "n = 4" in picture["aria-label"]
+    desk, phone = page.named("svg")
+    assert "Repeated three-word sequences −50.0 [" in desk["aria-label"], "the words of the table"
+    assert "n = 4" in desk["aria-label"] == phone["aria-label"]
     text = " ".join(page.text.split())
     assert all(r.verdict in text for r in found.couples[0].behaviours)
     assert "it is not measured yet in <code>c</code>" in html
