@@ -61,6 +61,8 @@ class Run:
     """How many `train_prompts` there are, once they have been checked."""
     track: str | None = None
     """The experiment tracker that the training's metrics are also sent to (pipeline/tracking.py)."""
+    foreseen: dict[str, float | None] = field(default_factory=dict)
+    """In a dry run: the seconds that each stage is expected to take; None where nothing is known."""
     _models: dict[tuple[str, str | None], ModelRef] = field(default_factory=dict)
     _engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
     _scorers: dict[tuple[str, str], RewardModel] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import islice
@@ -31,12 +32,16 @@ WHY_ABOUT = (
 WARM_UP_PAIRS, MEASURED_PAIRS = 1, 2
 
 
-def say_forecast(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vote]) -> None:
-    """Say what the missing votes take, principle by principle. With `run.measure`, ask a few of them first."""
+def say_forecast(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vote], stage: str = "") -> None:
+    """Say what the missing votes take, principle by principle. With `run.measure`, ask a few of them first. `stage` is
+    whose they are, where its time is added to that of others."""
     if run.measure:
         _measure(run, judge, pairs, store)
-    for line in forecast_lines(run, judge, forecast_votes(run, judge, pairs, store)):
+    rows = forecast_votes(run, judge, pairs, store)
+    for line in forecast_lines(run, judge, rows):
         run.console.say(f"    {line}")
+    if stage and any(isinstance(turn.judge, JudgeByModel) for turn in turns(judge, run.constitution)):
+        run.foreseen[stage] = seconds_of(run, judge, rows)
 
 
 def forecast_votes(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vote]) -> list[Forecast]:
@@ -53,6 +58,18 @@ def forecast_lines(run: Run, judge: Judge, rows: Sequence[Forecast]) -> Iterator
         if mine and isinstance(member, JudgeByModel):
             yield from _row_lines(mine)
             yield _time_of(sum(row.calls for row in mine), paces.get(member.digest))
+
+
+def seconds_of(run: Run, judge: Judge, rows: Sequence[Forecast]) -> float | None:
+    """The same in seconds, for all judges that have a model; None where one of them was never timed."""
+    paces, calls = read_paces(run), Counter[str]()
+    for row in rows:
+        calls[row.judge] += row.calls
+    models = [turn.judge for turn in turns(judge, run.constitution) if isinstance(turn.judge, JudgeByModel)]
+    timed = [(calls[one.name], paces.get(one.digest)) for one in models if calls[one.name]]
+    if any(pace is None for _, pace in timed):
+        return None
+    return sum(count * pace.seconds_a_vote for count, pace in timed if pace)
 
 
 def _row_lines(rows: list[Forecast]) -> Iterator[str]:

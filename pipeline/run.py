@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.applicable import check_applicable
 from pipeline.context import Run
+from pipeline.expected import total_line
 from pipeline.next_steps import next_lines
 from pipeline.opened import note_settings, opened_run
 from pipeline.resolved import resolved
@@ -103,3 +104,5 @@ def _preview(run: Run, stages: Sequence[Stage]) -> None:
     upstream_runs = False
     for stage in stages:
         upstream_runs = preview_stage(stage, run, upstream_runs, STAGES) or upstream_runs
+    if total := total_line(run.foreseen):
+        run.console.heading(total)

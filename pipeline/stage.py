@@ -17,6 +17,7 @@ from constitution.identity import file_digest
 from pipeline.config import RunConfig
 from pipeline.console import duration
 from pipeline.context import Run
+from pipeline.expected import with_time
 from pipeline.folder import RunFolder, Stamp, changed_inputs
 from pipeline.invoked import command
 from pipeline.resolved import used_now
@@ -139,7 +140,7 @@ def preview_stage(stage: Stage, run: Run, upstream_runs: bool, stages: dict[str,
             run.console.heading(f"{stage.name}: nothing to do")
             return False
         run.console.heading(f"{stage.name}: would run ({reason or 'if the stages before it change their outputs'})")
-    for line in stage.preview(run):
+    for line in with_time(run, stage.name, stage.preview(run)):
         run.console.say(f"  {line}")
     return True
 

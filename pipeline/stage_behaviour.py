@@ -26,7 +26,7 @@ from pipeline.context import Run
 from pipeline.executors import answerer, sampler
 from pipeline.expected import time_by_last
 from pipeline.stage import Stage
-from pipeline.stage_generate import prompts_digest
+from pipeline.stage_generate import prompts_digest, to_sample
 from pipeline.stage_judge import judge_inputs
 from pipeline.used import settings_of, voters
 from reports.behaviour import BehaviourTable, behaviour_table
@@ -35,7 +35,7 @@ from reports.data import HeldOutAnswers
 MOVED = "interval, and p after Holm's adjustment"
 """The rule by which reports/behaviour.py finds that a row moved: a table made by another one is made again."""
 
-STORED_UNTIMED = "answers and votes that were stored by then untimed"
+STORED_UNTIMED = "answers and votes that were stored already took none of it"
 
 
 class Comparison(Record):
@@ -183,8 +183,9 @@ def _preview(run: Run) -> list[str]:
         missing = count_missing(run.heldout_prompts, plan, store)
     prompts = len(run.heldout_prompts)
     return [
-        f"before training: {missing} of {prompts} held-out prompts x {settings.samples} answers to sample",
-        f"after training: {prompts} prompts x {settings.samples} answers, unless the same policy was sampled before",
+        f"before training: {to_sample(missing, prompts, settings.samples, 'held-out prompt')}",
+        f"after training: {to_sample(prompts, prompts, settings.samples, 'held-out prompt')}, unless this very policy "
+        "was sampled before",
         time_by_last(run, "behaviour", _compared(run), prompts * settings.samples, "comparison", STORED_UNTIMED),
     ]
 

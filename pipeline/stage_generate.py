@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from pydantic import JsonValue
 
 from constitution.errors import DataError
 from constitution.files import write_atomically, write_records
 from constitution.identity import digest, rows_digest
+from constitution.wording import plural
 from generate.lengths import check_lengths
 from generate.pairs import PairCounts, count_pairs, pair_up
 from generate.records import Pair, Prompt
@@ -24,9 +26,12 @@ from generate.sampling import (
 from pipeline.config import RunConfig
 from pipeline.context import Run
 from pipeline.executors import sampler
+from pipeline.expected import NOT_MEASURED, time_by_last
 from pipeline.imported import imported_inputs, imported_preview, take_imported
 from pipeline.stage import Stage
 from pipeline.used import settings_of
+
+STORED_UNTIMED = "answers that were stored already took none of it"
 
 
 def prompts_digest(prompts: Iterable[Prompt]) -> str:
@@ -65,9 +70,7 @@ def _execute(run: Run) -> list[str]:
     prompts, plan, counts = run.train_prompts, _plan(run), Counter[str]()
     with run.sample_store() as store:
         missing = count_missing(prompts, plan, store)
-        run.console.say(
-            f"  {run.train_count} prompts x {plan.samples} answers: {missing} prompts to sample, the rest is stored"
-        )
+        run.console.say(f"  {to_sample(missing, run.train_count, plan.samples)}")
         if missing:
             engine = run.config.engines[run.config.engine]
             check_lengths(missing_batches(prompts, plan, store), run.reference, engine, plan.sampling.max_new_tokens)
@@ -106,11 +109,26 @@ def _preview(run: Run) -> list[str]:
     plan, prompts = _plan(run), run.train_prompts
     with run.sample_store() as store:
         missing = count_missing(prompts, plan, store)
-    limit = plan.sampling.max_new_tokens
-    return [
-        f"{missing} of {run.train_count} prompts x {plan.samples} answers to sample, "
-        f"at most {missing * plan.samples * limit} tokens"
-    ]
+    tokens = missing * plan.samples * plan.sampling.max_new_tokens
+    most = f": at most {plural(tokens, 'token')}" if missing else ""
+    time = time_by_last(run, "generate", lines_in(run.folder.prompts), missing, "prompt", STORED_UNTIMED)
+    return [f"{to_sample(missing, run.train_count, plan.samples)}{most}", *([time] if time != NOT_MEASURED else [])]
+
+
+def to_sample(missing: int, prompts: int, samples: int, what: str = "prompt") -> str:
+    """In words, how many prompts lack their answers, and how many these are."""
+    if not missing:
+        return f"0 {what}s to sample: the answers to all {plural(prompts, what)} are stored"
+    stored = f" ({prompts - missing} of {prompts} are stored)" if missing < prompts else ""
+    return f"{plural(missing, what)} to sample{stored}, {plural(samples, 'answer')} each"
+
+
+def lines_in(path: Path) -> int:
+    """How many records a file has; 0 where there is none."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 GENERATE = Stage(

@@ -39,7 +39,9 @@ def _inputs(run: Run) -> dict[str, str]:
 def say_plan(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> VotePlan:
     """Say, per principle, how many votes are to be asked."""
     plan = plan_votes(pairs, run.constitution, judge, store, run.retry_failed)
-    run.console.say(f"  {plan.wanted} votes wanted, {plan.wanted - plan.to_ask} stored, {plan.to_ask} to ask")
+    run.console.say(
+        f"  judge `{judge.name}`: {plan.wanted} votes wanted, {plan.wanted - plan.to_ask} stored, {plan.to_ask} to ask"
+    )
     if 0 < plan.to_ask < plan.wanted:
         for row in plan.principles:
             if row.to_ask:
@@ -79,7 +81,9 @@ def _preview(run: Run) -> list[str]:
     judge = run.judge(run.config.judge)
     with run.vote_store() as store:
         if say_plan(run, run.pairs(), judge, store).to_ask:
-            say_forecast(run, judge, run.pairs(), store)
+            say_forecast(run, judge, run.pairs(), store, "judge")
+        else:
+            run.foreseen["judge"] = 0.0
     return [f"because of: {reason}" for reason in _reasons(run)]
 
 

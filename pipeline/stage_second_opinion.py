@@ -60,7 +60,9 @@ def _preview(run: Run) -> list[str]:
     pairs, judge = sample_pairs(run.pairs(), settings.pairs, run.config.seed), run.judge(settings.judge)
     with run.vote_store() as store:
         if say_plan(run, pairs, judge, store).to_ask:
-            say_forecast(run, judge, pairs, store)
+            say_forecast(run, judge, pairs, store, "second-opinion")
+        else:
+            run.foreseen["second-opinion"] = 0.0
     return []
 
 

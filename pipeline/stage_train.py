@@ -137,7 +137,14 @@ def _preview(run: Run) -> list[str]:
     epochs = f"{plural(settings.epochs, 'epoch')} of {settings.loss}"
     return [
         f"{plural(labelled, 'labelled pair')}, {epochs}: about {plural(steps, 'step')}",
-        time_by_last(run, "train", _steps_done(run), steps, "step", "those before a resumption untimed"),
+        time_by_last(
+            run,
+            "train",
+            _steps_done(run),
+            steps,
+            "step",
+            "of a training that was stopped and went on, only its last part was timed",
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,11 @@ def test_estimates_are_by_the_last_execution(
     dry(labelled, "train", "behaviour")
     said = capsys.readouterr().out
     minutes, seconds = divmod(6 * steps, 60)
-    assert f"time: about {minutes}:{seconds:02d}, by its last execution here: 1:00 for 10 steps, " in said
-    assert "time: about 3:20, by its last execution here: 1:40 for 5 comparisons, " in said, "5 prompts, 2 answers"
+    assert f"time: about {minutes}:{seconds:02d}: the last time took 1:00 for 10 steps (" in said
+    assert "time: about 3:20: the last time took 1:40 for 5 comparisons (" in said, "5 prompts, 2 answers"
     folder.comparisons.write_text("{}\n", encoding="utf-8")
     dry(labelled, "behaviour")
-    assert "1:40 for 1 comparison, " in capsys.readouterr().out
+    assert "1:40 for 1 comparison (" in capsys.readouterr().out
     stamp(labelled, "train", 60.0, "another model")
     folder.comparisons.unlink()
     dry(labelled, "train", "behaviour")
@@ -91,3 +92,43 @@ def test_a_second_opinion_is_foretold_by_its_judges_pace(labelled: Path, capsys:
     asked = int(said.split(" to ask")[0].rsplit(" ", 1)[1])
     minutes, seconds = divmod(10 * asked, 60)
     assert f"time: about {minutes}:{seconds:02d} at 10 s a vote, measured on 4 votes" in said
+
+
+def test_every_stage_that_was_done_before_has_its_time_and_all_have_a_sum(
+    labelled: Path, tiny_model: ModelRef, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(labelled / "runs" / "tiny")
+    folder.training.write_text('{"steps": 10}', encoding="utf-8")
+    stamp(labelled, "generate", 24.0, tiny_model.revision)
+    stamp(labelled, "trace", 92.0, tiny_model.revision)
+    stamp(labelled, "train", 60.0, "another model")
+    capsys.readouterr()
+    dry(labelled, "generate", "train", "trace")
+    said = capsys.readouterr().out
+    assert "0 prompts to sample: the answers to all 12 prompts are stored" in said
+    assert "trace: would run" in said
+    assert "time: about 1:32, as the last time" in said
+    assert said.endswith(
+        "time in all: about 1:32 (generate 0:00, trace 1:32); without train, of which there is no estimate\n"
+    )
+    folder.samples.unlink()
+    dry(labelled, "generate", "trace")
+    said = capsys.readouterr().out
+    assert "time: about 0:24: the last time took 0:24 for 12 prompts (answers that were stored already" in said
+    assert said.endswith("time in all: about 1:56 (generate 0:24, trace 1:32)\n")
+
+
+def test_the_sum_of_a_new_folder_says_that_nothing_is_known(
+    tiny_model: ModelRef, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, tiny_model.path)
+    dry(tmp_path, "generate", "judge")
+    said = capsys.readouterr().out
+    assert said.endswith("time in all: no estimate yet: generate, judge were not timed here before\n")
+
+
+def test_whose_votes_are_wanted_is_said(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    dry(labelled, "judge", "second-opinion")
+    said = capsys.readouterr().out
+    assert re.search(r"judge `reader`: \d+ votes wanted, 0 stored, \d+ to ask", said)

@@ -158,7 +158,7 @@ def test_a_dry_run_says_what_and_leaves_nothing(
     run_file = write_run(tmp_path, tiny_model.path)
     go(run_file, tmp_path / "runs", dry=True)
     said = capsys.readouterr().out
-    assert "12 of 12 prompts x 3 answers to sample, at most 432 tokens" in said
+    assert "12 prompts to sample, 3 answers each: at most 432 tokens" in said
     assert not (tmp_path / "runs").exists()
 
 
