@@ -127,7 +127,8 @@ def _next(run_file: Path | None, flags: Mapping[str, str | None], settings: Sequ
     made_with = [*(["--judge", judge] if (judge := flags["judge"]) else []), *(f"--set={one}" for one in settings)]
     run = " ".join([named(run_file, flags["name"], runs), *map(shlex.quote, made_with)])
     return (
-        f"To compare it later with what there is now, first keep a copy, under any name: cp -r {folder} {folder}-before\n"
+        "To compare it later with what there is now, first keep a copy, under any name: "
+        f"cp -r {folder} {folder}-before\n"
         f"Then put the new constitution into {run_file}, and: {program()} run {run}\n"
         f"And at the end: {program()} compare {folder}-before {folder}"
     )

@@ -60,8 +60,9 @@ class Exchange:
         for pair, label in zip(self.old.pairs(), RecordFile(self.old.folder.labels, Label), strict=True):
             if label.judge != made_by[1]:
                 raise DataError(
-                    f"{self.old.folder.labels} holds labels by another judge than `{self.old.config.judge}` is now: run "
-                    f"`preceptor judge` and `preceptor label` with this run file and these flags first{hint(self.old)}"
+                    f"{self.old.folder.labels} holds labels by another judge than `{self.old.config.judge}` is now: "
+                    "run `preceptor judge` and `preceptor label` with this run file and these flags first"
+                    f"{hint(self.old)}"
                 )
             if (label.pair_key, label.constitution, label.judge, label.calibration) != (pair.key, *made_by):
                 raise DataError(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CALL = "train"
 """The word that calls the other processes of a torchrun (pipeline/workers.py)."""
 WEIGHTS = "model.safetensors"
+RESUMED_UNTIMED = "of a training that was stopped and went on, only the last part was timed"
 
 
 def _inputs(run: Run) -> dict[str, str]:
@@ -143,7 +144,7 @@ def _preview(run: Run) -> list[str]:
             _steps_done(run),
             steps,
             "step",
-            "of a training that was stopped and went on, only its last part was timed",
+            RESUMED_UNTIMED,
         ),
     ]
 
