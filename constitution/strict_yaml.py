@@ -15,7 +15,7 @@ import yaml
 
 from constitution.nodes import Ambiguous, Entry, Mapping, Node, Position, Scalar, ScalarValue, Sequence, Tree, Unusable
 from constitution.scalars import read_plain
-from constitution.yaml_syntax import explain_syntax
+from constitution.yaml_syntax import JOINED, NO_SPACE, explain_syntax
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
@@ -59,7 +59,8 @@ def _read(text: str, tree: Tree) -> _Builder | None:
                 break
     except yaml.MarkedYAMLError as error:
         fault = explain_syntax(error, tree.lines)
-        tree.problems.append(tree.problem(fault.at, fault.message))
+        if not any((problem.line, problem.column) == fault.at for problem in tree.problems):
+            tree.problems.append(tree.problem(fault.at, fault.message))
         return None
     return builder
 
@@ -168,7 +169,7 @@ class _Builder:
 
     def _as_key(self, parent: Mapping, node: Node) -> Scalar | Unusable:
         """The key, or Unusable for one that was refused and whose value is dropped with it."""
-        fault = _key_fault(node)
+        fault = _key_fault(node) or self._joined(node)
         if not fault and isinstance(node, Scalar):
             if (first := parent.entries.get(node.source)) is None:
                 return node
@@ -178,6 +179,12 @@ class _Builder:
         if fault:
             self._fault(node.at, fault)
         return Unusable(node.at)
+
+    def _joined(self, node: Node) -> str:
+        """`-id: x` is a key to YAML; nobody means one that begins so."""
+        line = self._tree.lines[node.at.line - self._tree.first_line]
+        found = JOINED.match(line)
+        return NO_SPACE if found and found.start(1) == node.at.column - 1 else ""
 
     def _set(self, parent: Mapping, key: Scalar | Unusable, node: Node) -> None:
         if isinstance(key, Scalar):

@@ -39,7 +39,7 @@ class ValueFault(NamedTuple):
 
 
 def value_faults(error: ValidationError, value: object, model: type[BaseModel]) -> list[ValueFault]:
-    """One for each part that is at fault, of many the first. The members of a union that a part could have been are said together."""
+    """One for each part that is at fault, of many the first. What a part of a union could have been is one."""
     root = _node(value)
     first = error.errors(include_url=False, include_input=False)[:MOST_SHOWN]
     details = [(_path(detail, value), detail) for detail in first]

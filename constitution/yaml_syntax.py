@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import yaml
 
 from constitution.nodes import Position
 
+NO_SPACE = "a space is missing after this `-`: an item of a list begins with `- `"
+JOINED = re.compile(r"\s*(-)[^\W\d]\w*:(?:\s|$)")
+"""A line such as `-id: x`. YAML reads the key `-id`, and stops at the next line or at none."""
 _UNCLOSED_QUOTE = "this quotation mark is never closed"
 _TAB = "a tab in the indentation: use spaces"
 _TAG = "tags are not used here: delete the `!…`, or quote text that begins with `!`"
@@ -53,6 +57,8 @@ def explain_syntax(error: yaml.MarkedYAMLError, lines: list[str]) -> SyntaxFault
     problem, context = error.problem or "", error.context or ""
     stopped = _position(error.problem_mark or error.context_mark)
     opened = _position(error.context_mark or error.problem_mark)
+    if joined := _joined(lines, stopped, problem):
+        return SyntaxFault(joined, NO_SPACE)
     if "cannot start any token" in problem:
         return SyntaxFault(stopped, _bad_start(lines[stopped.line - 1][stopped.column - 1 :]))
     if "tag" in context or "tag" in problem:
@@ -64,6 +70,25 @@ def explain_syntax(error: yaml.MarkedYAMLError, lines: list[str]) -> SyntaxFault
         if part in problem:
             return SyntaxFault(opened, message)
     return SyntaxFault(stopped, f"not valid YAML: {problem}")
+
+
+def _joined(lines: list[str], stopped: Position, problem: str) -> Position | None:
+    """The `-` without its space, in the line where libyaml stopped or in the one that this one is indented under."""
+    before = [number for number in range(1, stopped.line) if _says_something(lines[number - 1])]
+    own = [] if "mapping values" in problem else [stopped.line]  # which may as well be text with a `: ` in it
+    for number in (*own, *before[-1:]):
+        found = JOINED.match(lines[number - 1])
+        if found and (number == stopped.line or found.start(1) < _indent(lines[stopped.line - 1])):
+            return Position(number, found.start(1) + 1)
+    return None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _says_something(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def _bad_start(rest: str) -> str:
