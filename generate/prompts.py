@@ -24,6 +24,7 @@ NEAR = 0.9
 """Jaccard similarity of two prompts' word sets from which they count as the same prompt in other words."""
 NAMED = 10
 """Most overlaps that one message names."""
+NOT_TRAINED_ON = "behaviour must be measured on prompts that were not trained on"
 
 
 def prompt_source(where: str | Path) -> RecordSource[Prompt]:
@@ -31,11 +32,19 @@ def prompt_source(where: str | Path) -> RecordSource[Prompt]:
     return RecordSource(where, Prompt, "prompts")
 
 
-def load_prompts(where: str | Path) -> list[Prompt]:
+class Prompts(list[Prompt]):
+    """Prompts that know where they were read."""
+
+    def __init__(self, source: RecordSource[Prompt]) -> None:
+        self.source = source
+        super().__init__(source)
+
+
+def load_prompts(where: str | Path) -> Prompts:
     """All the prompts at once, in their order. Raises as `check_prompts` does."""
     source = prompt_source(where)
     check_prompts(source)
-    return list(source)
+    return Prompts(source)
 
 
 def check_prompts(source: RecordSource[Prompt]) -> int:
@@ -106,12 +115,30 @@ class Overlap(NamedTuple):
 
 
 def check_disjoint(train: Iterable[Prompt], heldout: Sequence[Prompt]) -> None:
-    """Raise DataError if held-out prompts are training prompts but for case, spaces and punctuation, or nearly so."""
+    """Raise DataError if held-out prompts are training prompts but for case, spaces and punctuation, or nearly so;
+    ConfigError at each of them where it is known in which file they are."""
     overlaps = find_overlaps(train, heldout)
+    if overlaps and isinstance(heldout, Prompts):
+        raise ConfigError(_at_their_places(overlaps, train, heldout.source))
     if overlaps:
         more = f"; and {len(overlaps) - NAMED} more" if len(overlaps) > NAMED else ""
         named = "; ".join(str(overlap) for overlap in overlaps[:NAMED])
-        raise DataError(f"behaviour must be measured on prompts that were not trained on: {named}{more}")
+        raise DataError(f"{NOT_TRAINED_ON}: {named}{more}")
+
+
+def _at_their_places(
+    overlaps: Sequence[Overlap], train: Iterable[Prompt], heldout: RecordSource[Prompt]
+) -> list[Problem]:
+    """At the held-out prompts; the training prompts' places are said where they were read from prompt files."""
+    by_heldout = {overlap.heldout: overlap for overlap in overlaps}
+    wanted = {overlap.train for overlap in overlaps}
+    rows = train.found() if isinstance(train, RecordSource) else iter(())
+    places = {row.record.id: f" ({row.file}:{row.line})" for row in rows if row.record.id in wanted}
+    return [
+        _problem(row, "prompt", f"{overlap}{places.get(overlap.train, '')}: {NOT_TRAINED_ON}; take one of them out")
+        for row in heldout.found()
+        if (overlap := by_heldout.get(row.record.id))
+    ]
 
 
 def find_overlaps(train: Iterable[Prompt], heldout: Sequence[Prompt]) -> list[Overlap]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constitution.errors import ConfigError, DataError
-from generate.prompts import check_disjoint, find_overlaps, load_prompts, normalise, similarity
+from generate.prompts import check_disjoint, find_overlaps, load_prompts, normalise, prompt_source, similarity
 from generate.records import Message, Prompt
 
 
@@ -108,6 +108,19 @@ def test_the_same_but_for_case_space_and_punctuation() -> None:
         check_disjoint(train, heldout)
     assert str(caught.value) == (
         "behaviour must be measured on prompts that were not trained on: held-out `h1` is also training prompt `t2`"
+    )
+
+
+def test_what_was_read_from_files_is_named_by_its_places(tmp_path: Path) -> None:
+    train, heldout = tmp_path / "train.jsonl", tmp_path / "heldout.jsonl"
+    train.write_text('{"id": "t1", "prompt": "Unrelated."}\n\n{"id": "t2", "prompt": "How do I make tea?"}\n')
+    heldout.write_text('{"id": "h1", "prompt": "What is rain?"}\n{"id": "h2", "prompt": "how do I make TEA"}\n')
+    with pytest.raises(ConfigError) as caught:
+        check_disjoint(prompt_source(train), load_prompts(heldout))
+    (problem,) = caught.value.problems
+    assert str(problem).split("\n")[0] == (
+        f"{heldout}:2:24: held-out `h2` is also training prompt `t2` ({train}:3): behaviour must be measured on "
+        "prompts that were not trained on; take one of them out"
     )
 
 

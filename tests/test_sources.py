@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from constitution.errors import DataError, PreceptorError
+from constitution.errors import ConfigError, DataError, PreceptorError
 from constitution.files import read_records
 from generate.engine import ModelRef
 from generate.records import Pair
@@ -218,7 +218,10 @@ def test_mistakes_are_named(finished: Path, old: str, new: str, message: str) ->
 def test_heldout_prompts_may_not_be_imported_ones(finished: Path) -> None:
     (finished / "same.jsonl").write_text('{"id": "x", "prompt": "what is 3"}\n')
     (finished / "bad.yaml").write_text((finished / "run.yaml").read_text().replace("heldout.jsonl", "same.jsonl"))
-    with pytest.raises(DataError, match="behaviour must be measured on prompts that were not trained on"):
+    said = (
+        r"same.jsonl:1:23: held-out `x` is also training prompt .*behaviour must be measured on prompts that were not "
+    )
+    with pytest.raises(ConfigError, match=said):
         run_pipeline(("generate",), finished / "bad.yaml", {}, [], finished / "runs", dry_run=True)
 
 
