@@ -119,8 +119,27 @@ def test_every_wrong_flag_is_named_at_once(tmp_path: Path) -> None:
     ]
     with pytest.raises(ConfigError, match=r"^--judge: `judge` is `rulez`, but the file defines only: reader, rules"):
         load_run(run_file, {"judge": "rulez"})
+    with pytest.raises(ConfigError, match=r"^--judge: `judge` is `rulez`, but"):
+        load_run(run_file, {"name": "other", "judge": "rulez"}, ["seed=4"])
+    with pytest.raises(ConfigError, match=r"^--set judges: `judge` is `rules`, but the file defines only: other"):
+        load_run(run_file, {"name": "other"}, ["judges={other: {kind: rules}}", "second_opinion=null"])
     with pytest.raises(ConfigError, match=r"^--set train\.loss, --set train\.beta: `beta` belongs to loss "):
         load_run(run_file, {}, ["train.loss=ipo", "train.beta=0.2"])
+
+
+@pytest.mark.parametrize("flags", [{}, {"name": "other"}, {"judge": "reader"}], ids=str)
+def test_a_name_that_there_is_no_entry_of_is_shown_where_it_stands(tmp_path: Path, flags: dict[str, object]) -> None:
+    run_file = write_run(tmp_path, "nowhere")
+    good = run_file.read_text()
+    for old, new, place, said in (
+        ("judge: rules\n", "judge: ruls\n", "13:8", "`judge` is `ruls`, but the file defines only: reader, rules"),
+        ("{judge: reader,", "{judge: readr,", "14:25", "`second_opinion.judge` is `readr`"),
+        ("engine: embedded", "engine: embeded", "12:31", "`judges.reader.engine` is `embeded`"),
+    ):
+        run_file.write_text(good.replace(old, new))
+        with pytest.raises(ConfigError) as caught:
+            load_run(run_file, flags)
+        assert str(caught.value).startswith(f"{run_file}:{place}: {said}")
 
 
 def test_flags_build_on_one_another_and_on_the_file(tmp_path: Path) -> None:
