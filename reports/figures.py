@@ -35,6 +35,8 @@ COLOURS = {
 
 OUTCOME_STYLE: dict[Outcome, tuple[str, str]] = {"intended": ("good", "o"), "against": ("bad", "D")}
 WIDTH_INCHES = 7.4
+Fits = Literal["", "desk", "phone", "wide"]
+"""Windows that show a picture: all, only large or only small ones; `wide`: all, and larger than other pictures."""
 COLUMNS = 3
 
 
@@ -123,9 +125,9 @@ def blank_figure(height: float, width: float = WIDTH_INCHES) -> Figure:
     return Figure(figsize=(width, height), facecolor="none")
 
 
-def svg(figure: Figure, name: str, label: str, fits: Literal["", "desk", "phone"] = "") -> str:
+def svg(figure: Figure, name: str, label: str, fits: Fits = "") -> str:
     """The picture as an element of the page: ids made unique by `name`, nothing that refers to the outside. With
-    `fits`, the page shows it in windows of that kind alone."""
+    `fits`, the page shows it in windows of that kind."""
     from matplotlib import rc_context
     from matplotlib.text import Text
 

@@ -6,18 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reports.figures import COLOURS, WIDTH_INCHES, blank_figure, short, svg
+from reports.figures import COLOURS, WIDTH_INCHES, Fits, blank_figure, short, svg
 from reports.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = 6
+COLUMNS = 8
 """Columns side by side; of more, the matrix goes on below."""
 ROW_INCHES, HEAD_INCHES, NAMES_INCHES = 0.5, 0.95, 1.75
-COLUMN_INCHES, LETTER_INCHES = 1.15, 0.072
-"""The widest column; a letter of its slanted name, measured along the picture's width."""
+COLUMN_INCHES, NARROWEST_INCHES, LETTER_INCHES = 1.15, 0.8, 0.072
+"""The widest column and the narrowest; a letter of its slanted name, measured along the picture's width."""
 NAME_LETTERS = 20
 FAINTEST, FULLEST = 0.08, 0.6
 """Opacity of a cell's colour, from the smallest to the largest effect of its column."""
@@ -33,10 +33,11 @@ class Effect(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """One picture, and the columns that it is about."""
+    """One picture, the columns that it is about, and whether any of its cells is coloured."""
 
     columns: tuple[str, ...]
     svg: str
+    found: bool
 
     @property
     def about(self) -> str:
@@ -57,15 +58,18 @@ def matrices(rows: Sequence[str], columns: Sequence[str], effects: Effects, name
         start, end = len(columns) * i // count, len(columns) * (i + 1) // count
         shown = tuple(columns[start:end])
         label = f"{title} {', '.join(shown)}, with intervals"
-        pictures.append(Matrix(shown, svg(_matrix(rows, shown, effects), f"{name}-{start}", label)))
+        fits: Fits = "wide" if _width(shown) > WIDTH_INCHES else ""
+        picture = svg(_matrix(rows, shown, effects), f"{name}-{start}", label, fits)
+        pictures.append(Matrix(shown, picture, any(effects[row, column].found for row in rows for column in shown)))
     return pictures
 
 
 def _matrix(rows: Sequence[str], columns: Sequence[str], effects: Effects) -> Figure:
     height = HEAD_INCHES + ROW_INCHES * len(rows) + 0.1
-    figure = blank_figure(height)
-    left = NAMES_INCHES / WIDTH_INCHES
-    wide = min(1 - left - 0.005 - _overhang(columns) / WIDTH_INCHES, len(columns) * COLUMN_INCHES / WIDTH_INCHES)
+    width = _width(columns)
+    figure = blank_figure(height, width)
+    left = NAMES_INCHES / width
+    wide = min(1 - left - 0.005 - _overhang(columns) / width, len(columns) * COLUMN_INCHES / width)
     axes = figure.add_axes((left, 0.1 / height, wide, ROW_INCHES * len(rows) / height))
     for x, column in enumerate(columns):
         cells = [effects[row, column] for row in rows]
@@ -76,11 +80,15 @@ def _matrix(rows: Sequence[str], columns: Sequence[str], effects: Effects) -> Fi
     return figure
 
 
+def _width(columns: Sequence[str]) -> float:
+    """The picture's, in inches: of many columns it is wider than others, for the page has room."""
+    return max(WIDTH_INCHES, NAMES_INCHES + NARROWEST_INCHES * len(columns) + _overhang(columns) + 0.05)
+
+
 def _overhang(columns: Sequence[str]) -> float:
     """By how many inches a slanted name may reach beyond the last column. Names begin in the middle of theirs."""
-    narrow = (WIDTH_INCHES - NAMES_INCHES) / COLUMNS * 0.85
     beyond = [
-        LETTER_INCHES * len(short(name, NAME_LETTERS)) - narrow * (after + 0.5)
+        LETTER_INCHES * len(short(name, NAME_LETTERS)) - NARROWEST_INCHES * (after + 0.5)
         for after, name in enumerate(reversed(columns))
     ]
     return max(0.0, *beyond)

@@ -104,11 +104,12 @@ def render(data: ReportData) -> str:
 
 
 class Drawn(NamedTuple):
-    """A matrix as markup, and the columns that it is about, as names and in a row."""
+    """A matrix as markup, the columns that it is about, as names and in a row, and whether any cell is coloured."""
 
     columns: tuple[str, ...]
     about: str
     svg: Markup
+    found: bool
 
 
 class AblationSection(NamedTuple):
@@ -140,7 +141,7 @@ def drawn(pictures: Sequence[str]) -> list[Markup]:
 def drawn_matrices(pictures: Sequence[Matrix]) -> list[Drawn]:
     """Matrices, ready for a page."""
     return [
-        Drawn(one.columns, one.about, svg)
+        Drawn(one.columns, one.about, svg, one.found)
         for one, svg in zip(pictures, drawn([one.svg for one in pictures]), strict=True)
     ]
 

@@ -17,9 +17,11 @@ import yaml
 from pipeline.config import RunConfig
 from pipeline.folder import REPORT_DATA
 from reports.data import ReportData
+from reports.matrix_figure import Effect, matrices
 from reports.page import ANSWERS_SHOWN, PAIRS_SHOWN, TEMPLATES, TEXT_SHOWN, render
 from reports.summary import headline, summary_lines
 from reports.text import interval_text, number, percent, visible
+from reports.trace.records import Moved
 from reports.twins import TRACED, csv_text, json_safe, write_twins
 from tests.reporting import NASTY_AXIS, report_data
 
@@ -189,16 +191,46 @@ def test_the_training_figures_say_what_they_count(page: Page) -> None:
 
 
 def test_a_matrix_that_goes_on_below_says_its_n_and_its_interval_again(data: ReportData) -> None:
-    """Of eight margins four stand in each picture."""
+    """Of twelve margins six stand in each picture."""
     assert data.trace
     ids = list(data.trace.behaviours)
-    behaviours = {f"{name}{more}": data.trace.behaviours[name] for name in ids for more in ("", "-too")}
+    behaviours = {f"{name}{more}": data.trace.behaviours[name] for name in ids for more in ("", "-too", "-3")}
     wide = data.model_copy(update={"trace": data.trace.model_copy(update={"behaviours": behaviours})})
     page = Page(render(wide)).text
     goes_on = re.search(r"Read as the picture above: parts in ([^.]*)\.([^.]*)\.", re.sub(r"\s+", " ", page))
     assert goes_on
-    assert goes_on[1] == ", ".join(list(behaviours)[4:]) + ", with 95 % intervals"
-    assert goes_on[2] == " n counts held-out prompts: " + ", ".join(f"{name} 12" for name in list(behaviours)[4:])
+    assert goes_on[1] == ", ".join(list(behaviours)[6:]) + ", with 95 % intervals"
+    assert goes_on[2] == " n counts held-out prompts: " + ", ".join(f"{name} 12" for name in list(behaviours)[6:])
+
+
+def test_the_navigation_has_the_order_of_the_page(page: Page) -> None:
+    links = [link["href"].removeprefix("#") for link in page.named("a") if link["href"].startswith("#")]
+    order = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
+    menu = links[1 : 1 + len(order)]  # the first one skips to the result
+    assert "trace" in menu
+    assert menu == order
+
+
+def test_a_matrix_without_a_found_cell_says_so_and_seven_columns_stand_in_one(data: ReportData) -> None:
+    assert data.trace
+    said = "No cell is coloured: no single part can be told from none."
+    assert said not in Page(render(data)).text
+    still = {name: _still(moved) for name, moved in data.trace.behaviours.items()}
+    text = Page(render(data.model_copy(update={"trace": data.trace.model_copy(update={"behaviours": still})}))).text
+    assert said in " ".join(text.split())
+    effects = {("row", str(i)): Effect(0.1, 0.05, 0.2, i == 0) for i in range(7)}
+    (one,) = matrices(["row"], [str(i) for i in range(7)], effects, "m", "Effects on")
+    assert one.found
+    first, *_ = matrices(
+        ["row"], [str(i) for i in range(9)], {("row", str(i)): Effect(0, 0, 0, False) for i in range(9)}, "m", "x"
+    )
+    assert not first.found
+
+
+def _still(moved: Moved) -> Moved:
+    """With parts that nothing tells from none."""
+    parts = tuple(part.model_copy(update={"p": 0.9}) for part in moved.principles)
+    return moved.model_copy(update={"principles": parts})
 
 
 def test_every_interval_says_its_n(data: ReportData) -> None:
