@@ -170,6 +170,8 @@ def _shown(opened: Opened, keys: set[str]) -> dict[str, TracedPair]:
 
 def summary_lines(found: TraceReport) -> list[str]:
     """What came out, for the terminal."""
+    from reports.trace.page import moved_sentences
+
     if found.reason:
         return [f"no trace: {found.reason}"]
     traced = f"{plural(len(found.behaviours), 'behaviour')} and {plural(len(found.answers), 'answer')}"
@@ -180,12 +182,9 @@ def summary_lines(found: TraceReport) -> list[str]:
         lines += frontier_lines(found.frontier)
     if found.no_frontier:
         lines.append(f"no frontier along the dial: {found.no_frontier}")
-    for name, moved in found.behaviours.items():
-        first = moved.principles[0]
-        lines.append(
-            f"{name}: {moved.measured.estimate:+.3f} on held-out pairs, most by {first.principle} "
-            f"({first.contribution.estimate:+.3f}); the parts are off by {100 * moved.completeness_error:.1f} %"
-        )
+    if found.behaviours:
+        worst = max(moved.completeness_error for moved in found.behaviours.values())
+        lines += [*moved_sentences(found), f"the parts add up to each change, off by at most {100 * worst:.1f} % of it"]
     return lines
 
 
