@@ -108,7 +108,7 @@ def _exported(run: Run, format_name: str, out: str, license_name: str | None, pu
             upload(local, out)
     else:
         words = _written(run, format_name, Path(out), license_name)
-    return f"{words}{' ' if format_name == 'annotated-pairs' else ': '}written to {out}"
+    return f"{words} written to {out}"
 
 
 def _written(run: Run, format_name: str, out: Path, license_name: str | None) -> str:

@@ -75,6 +75,13 @@ class Run:
         return written.constitution
 
     @cached_property
+    def constitution_before(self) -> Constitution | None:
+        """The constitution of the labels that were there when this was first asked for; None where that is not known.
+        Stages ask before they are done, so that the last of them still knows."""
+        stamp = self.folder.stamp("label")
+        return stamp.used.constitution if stamp and stamp.used else None
+
+    @cached_property
     def train_prompts(self) -> RecordSource[Prompt]:
         """Prompts to generate and train on, checked to be disjoint from the held-out ones; read anew when iterated."""
         assert self.config.prompts.train is not None, "with imported pairs there are no training prompts"

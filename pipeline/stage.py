@@ -14,11 +14,12 @@ from pydantic import JsonValue
 
 from constitution.errors import DataError
 from constitution.identity import file_digest
+from pipeline.changes import changed_words
 from pipeline.config import RunConfig
 from pipeline.console import duration
 from pipeline.context import Run
 from pipeline.expected import with_time
-from pipeline.folder import RunFolder, Stamp, changed_inputs
+from pipeline.folder import RunFolder, Stamp
 from pipeline.invoked import command
 from pipeline.resolved import used_now
 
@@ -58,7 +59,7 @@ def reason_to_run(stage: Stage, run: Run, inputs: dict[str, str]) -> str | None:
     gone = [path.name for path in stage.outputs(run.folder) if not path.exists()]
     if gone:
         return f"missing: {', '.join(gone)}"
-    changed = changed_inputs(stamp, inputs)
+    changed = changed_words(run, stamp, inputs)
     if changed:
         return f"changed: {enumerated(changed)}"
     return stage.unfinished(run)

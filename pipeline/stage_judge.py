@@ -16,9 +16,9 @@ from judge.ask import VotePlan, judge_pairs, plan_votes
 from judge.judges import Judge
 from judge.records import Vote
 from judge.tally import JudgeCount
+from pipeline.changes import changed_words
 from pipeline.context import VOTES_STORE, Run
 from pipeline.executors import answerer
-from pipeline.folder import changed_inputs
 from pipeline.forecast import say_forecast
 from pipeline.paces import keep_paces
 from pipeline.stage import Stage
@@ -89,7 +89,7 @@ def _preview(run: Run) -> list[str]:
 
 def _reasons(run: Run) -> list[str]:
     stamp = run.folder.stamp("judge")
-    return changed_inputs(stamp, _inputs(run)) if stamp else ["not judged yet"]
+    return changed_words(run, stamp, _inputs(run)) if stamp else ["not judged yet"]
 
 
 class _Count(BaseModel, extra="allow"):

@@ -138,7 +138,7 @@ def test_reweighting_asks_no_vote_and_changes_labels(copied: Path, capsys: pytes
     go(copied / "run.yaml", copied / "runs", stages=("judge", "label"))
     said = capsys.readouterr().out
     assert "judge: nothing to do" in said
-    assert "label: changed: constitution" in said
+    assert "label: changed: weights\n" in said
     after = read_records(labels, Label)
     assert [label.pair_key for label in before] == [label.pair_key for label in after]
     assert before != after
