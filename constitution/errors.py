@@ -31,8 +31,12 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 class PreceptorError(ValueError):
     """A mistake that the user can mend; `str(error)` says where it is and what was expected, and is safe to print."""
 
-    def __init__(self, message: str) -> None:
+    about: str | None = None
+    """The path or the model's name that could not be used, where a file may name it: who reads that file says where."""
+
+    def __init__(self, message: str, about: str | None = None) -> None:
         super().__init__("\n".join(harmless(line) for line in without_secrets(message).split("\n")))
+        self.about = about
 
 
 def harmless(text: str) -> str:

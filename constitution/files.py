@@ -103,17 +103,17 @@ def opened(path: Path) -> BinaryIO:
     try:
         # A pipe would make us wait for its other end, and records are read more than once.
         if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
-            raise DataError(f"{harmless(str(path))}: this is a pipe or a device, a file was expected")
+            raise DataError(f"{harmless(str(path))}: this is a pipe or a device, a file was expected", str(path))
         return path.open("rb")
     except FileNotFoundError:
-        raise DataError(f"{harmless(str(path))}: there is no such file") from None
+        raise DataError(f"{harmless(str(path))}: there is no such file", str(path)) from None
     except IsADirectoryError:
-        raise DataError(f"{harmless(str(path))}: this is a folder, a file was expected") from None
+        raise DataError(f"{harmless(str(path))}: this is a folder, a file was expected", str(path)) from None
     except DataError:
         raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(f"{harmless(str(path))}: cannot be read ({reason})") from error
+        raise DataError(f"{harmless(str(path))}: cannot be read ({reason})", str(path)) from error
 
 
 def decoded(data: bytes, file: str, first_line: int = 1) -> str:

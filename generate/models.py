@@ -40,6 +40,14 @@ def resolve_model(name: str, revision: str | None = None) -> ModelRef:
     `revision` is a branch, tag or commit of a Hugging Face model and has no meaning for the other kinds.
     Raises ModelError if the model is missing, unsafe to load or not reachable.
     """
+    try:
+        return _resolve(name, revision)
+    except ModelError as error:
+        error.about = name
+        raise
+
+
+def _resolve(name: str, revision: str | None) -> ModelRef:
     is_folder = name.startswith(("/", "./", "../", "~")) or os.path.isdir(name)
     if revision is not None and (is_folder or name.startswith("bundled:")):
         raise ModelError(f"`revision` is for Hugging Face models; the model `{name}` is its own revision: leave it out")

@@ -64,7 +64,7 @@ def check_prompts(source: RecordSource[Prompt]) -> int:
             twice += [name for name in names if name not in fresh]
     if not count:
         example = '{"id": "tea-1", "prompt": "How do I make tea?"}'
-        raise DataError(f"{harmless(source.where)}: no prompts; expected lines such as {example}")
+        raise DataError(f"{harmless(source.where)}: no prompts; expected lines such as {example}", source.where)
     if twice:
         problems += _repeated(source, set(twice))
     if problems:

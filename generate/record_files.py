@@ -137,7 +137,7 @@ def _shards(names: list[str], where: str, plural: str) -> list[str]:
     shards = sorted(name for name in names if name.endswith(LINES + TABLES))
     if not shards:
         what = f"a folder without {plural}: expected files named *.jsonl or *.parquet in it"
-        raise DataError(f"{harmless(where)}: {what}")
+        raise DataError(f"{harmless(where)}: {what}", where)
     return shards
 
 
@@ -174,4 +174,6 @@ def reached(where: str, done: str = "read") -> Iterator[None]:
     except (OSError, ValueError, ImportError, LookupError, RuntimeError, TypeError) as error:
         # A TypeError comes of file systems that need options of their own.
         said = shortened((str(error).splitlines() or [type(error).__name__])[0])
-        raise DataError(f"{harmless(shortened(where))}: cannot be {done} ({type(error).__name__}: {said})") from error
+        raise DataError(
+            f"{harmless(shortened(where))}: cannot be {done} ({type(error).__name__}: {said})", where
+        ) from error

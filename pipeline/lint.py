@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from constitution.errors import PreceptorError
+from constitution.errors import ConfigError, PreceptorError
 from constitution.extend import Written
 from constitution.files import RecordFile
 from constitution.wording import listed, plural
+from generate.named import named_in
 from generate.prompts import load_prompts
 from generate.record_files import located
 from generate.records import Pair
@@ -57,7 +58,7 @@ def lint(
         tags = [prompt.tags for path in prompts for prompt in load_prompts(path)]
         findings += without_prompts(written, Prompts(", ".join(path.name for path in prompts), tags, NEVER_JUDGED))
     if run_file is not None:
-        with opened_run(run_file, flags, settings, runs, dry=True) as run:
+        with named_in(run_file), opened_run(run_file, flags, settings, runs, dry=True) as run:
             found = _of_run(written, run)
         findings, notes = findings + found.findings, found.notes
     elif not prompts:
@@ -130,7 +131,11 @@ def _by_rules(pair: Pair, law: Run, judge: Judge) -> PairVotes:
 
 
 def _idleness(written: Written, run: Run) -> Linted:
-    labelled = _labelled(run, written)
+    try:
+        labelled = _labelled(run, written)
+    except ConfigError as error:
+        damage = f"{error.problems[0]}\n    remove {run.folder.labels}, and `preceptor label` makes it again"
+        return Linted([], [f"not looked at: who decides labels, since it is damaged: {damage}"])
     if labelled:
         return Linted(list(idle(written, labelled)), [])
     said = f"not looked at: who decides labels, since {run.folder.labels} holds none of this constitution"

@@ -128,3 +128,14 @@ def test_another_constitution_than_the_labels_is_not_counted_with_them(audited: 
     done = preceptor("constitution", "check", "other.yaml", "--run", "run.yaml", cwd=audited)
     assert "warning [idle]" not in done.stdout
     assert "40-labels.jsonl holds none of this constitution" in done.stdout
+
+
+def test_damaged_labels_are_said_with_what_to_do(audited: Path) -> None:
+    labels = audited / "runs" / "bench" / "40-labels.jsonl"
+    was = labels.read_text()
+    labels.write_text(was.replace("\n", '\n{"pair\n', 1))
+    said = checked(audited)
+    labels.write_text(was)
+    assert "since it is damaged: runs/bench/40-labels.jsonl:2:2: this quotation mark is never closed" in said
+    assert "remove runs/bench/40-labels.jsonl, and `preceptor label` makes it again" in said
+    assert "[undecided]" in said
