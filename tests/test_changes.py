@@ -1,4 +1,4 @@
-"""What a stage says that has changed: the part of the constitution that was edited, and nothing that follows from it."""
+"""What a stage says that has changed: what of the constitution was edited, and nothing that follows from it."""
 
 from __future__ import annotations
 

@@ -172,7 +172,9 @@ def test_what_cannot_be_is_one_sentence(trained: Path) -> None:
 
     assert "--prompt: no prompt" in refused("--prompt", "  ")
     untrained = refused("--prompt", "x", "--name", "other")
-    assert "`chat` reads model.safetensors, which `train` makes: run `preceptor run run.yaml --name other`" in untrained
+    assert "`chat` reads model.safetensors, which `train` makes, but there is no " in untrained
+    assert "runs/other/50-policy/model.safetensors in" in untrained
+    assert ": run `preceptor run run.yaml --name other`" in untrained
     assert not (trained / "runs/other").exists()
 
 

@@ -166,7 +166,7 @@ MISTAKES = [
         ("--format", "trl", "--out", "y", "--set", "judges.rules={kind: rules, confidence: 2}"),
         "give the flags that the run was made with",
     ),
-    (("--format", "model", "--out", "z"), "which `train` makes: run `preceptor run run.yaml` first"),
+    (("--format", "model", "--out", "z"), ": run `preceptor run run.yaml` first"),
 ]
 
 
