@@ -93,7 +93,7 @@ def test_displacement_names_the_principles_whose_answers_fell() -> None:
     pairs = [pair(i, kind=0.9, short=0.2) for i in range(6)]
     found = seen(pairs, [[-3.0 - 0.1 * i, 0.5 + 0.1 * i] for i in range(6)])["displacement"]
     (said,) = found.warnings
-    assert "the preferred answers became less likely, by -3.25 [" in said
+    assert "the preferred answers became less likely (nats: -3.25 [" in said
     assert "6 pairs of 6 prompts" in said
     assert "preferred by `kind` -3.25" in said
     assert found.principles["short"].value == pytest.approx(0.75)
@@ -178,6 +178,10 @@ def test_a_training_is_watched(tmp_path: Path, model: ModelRef) -> None:  # noqa
     found = run(tmp_path, model, pairs, epochs=6, heldout_fraction=0.4)
     assert any(said.startswith("`contrary`: the policy moved against it") for said in found.summary.warnings)
     by_name = {one.name: one for one in found.summary.watched}
+    right = by_name["ranking"].figure
+    assert right
+    said = f"; share ranked as labelled {right.words()}; margin (2p - 1) h in nats "
+    assert any(said in line for line in found.summary.lines())
     assert set(by_name) == {"ranking", "displacement", "against", "length", "weak_reference"}
     assert set(by_name["against"].principles) == {"contrary", "kind", "plain", "short"}
     line = found.lines[-1]["watch"]["against"]

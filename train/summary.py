@@ -68,11 +68,13 @@ class TrainSummary(Record):
             expected = f"(at h = 0: {self.first_step.expected_loss:.6f})"
             lines.append(f"before the first step: loss {self.first_step.loss:.6f} {expected}")
         if self.heldout:
-            lines.append(f"held out: loss {self.heldout.loss:.4f}{_ranked(self.heldout)}, n = {self.heldout.n}")
+            lines.append(f"held out: loss {self.heldout.loss:.4f}, n = {self.heldout.n}{self._told()}")
         return lines + [f"warning: {warning}" for warning in self.warnings]
 
-
-def _ranked(figures: Figures) -> str:
-    if figures.margin is None or figures.accuracy is None:
-        return ""
-    return f", margin {figures.margin:.3f}, accuracy {100 * figures.accuracy:.0f} %"
+    def _told(self) -> str:
+        """How far the kept weights do on held-out pairs what the labels say, with intervals over prompts."""
+        seen = {one.name: one.figure for one in self.watched}
+        right, moved = seen.get("ranking"), seen.get("against")
+        words = [f"share ranked as labelled {right.words()}"] if right else []
+        words += [f"margin (2p - 1) h in nats {moved.words(3)}"] if moved else []
+        return "".join(f"; {one}" for one in words)

@@ -65,7 +65,7 @@ def displacement(moved: Moved, table: Votes, where: str) -> Watched:
     said = []
     if figure and figure.negative:
         said.append(
-            f"on the {where} the preferred answers became less likely, by {figure.words()} (nats): what the policy "
+            f"on the {where} the preferred answers became less likely (nats: {figure.words()}): what the policy "
             f"says instead may be neither answer{_named(by_principle, 'of the answers preferred by', low_first=True)}"
         )
     return Watched(name="displacement", figure=figure, principles=by_principle, warnings=tuple(said))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from constitution.wording import plural
 from reports.statistics import Interval
+from reports.trace.dial_words import dial_sentences
 from reports.trace.fidelity import words as fidelity_words
 from reports.trace.records import Frontier, Moved, PairPart, Predicted, PredictedAnswers, WhatIf
 
@@ -34,7 +35,7 @@ def whatif_lines(found: WhatIf) -> list[str]:
     if found.corrected:
         lines.append(f"corrected by the retrainings without: {', '.join(found.corrected)}")
     lines.append(f"fidelity: {fidelity_words(found.fidelity)}")
-    lines.append(f"answered in {1000 * found.seconds:.0f} ms; nothing was judged or trained")
+    lines.append(f"played again in {1000 * found.seconds:.0f} ms, once all was loaded; nothing was judged or trained")
     return lines
 
 
@@ -45,6 +46,8 @@ def _answers_line(one: PredictedAnswers) -> str:
 def _verdict(one: Predicted | PredictedAnswers) -> str:
     if one.change.excludes_zero:
         return ""
+    if isinstance(one, Predicted) and one.now.estimate == one.change.low == one.change.high == 0:
+        return ": it takes no side on these pairs"
     if one.detectable is None:
         return ": no detectable change"
     return f": no detectable change; one of at least {one.detectable:.2g} would have been detected"
@@ -63,7 +66,7 @@ def frontier_lines(found: Frontier) -> list[str]:
             f"  {point.t:.2f}: {interval(point.predicted_first)}, {interval(point.predicted_second)}, "
             f"n = {point.predicted_first.n} and {plural(point.predicted_second.n, 'prompt')}; {words}"
         )
-    return lines
+    return [*lines, *(f"  {sentence}" for sentence in dial_sentences(found))]
 
 
 def moved_lines(found: Moved) -> list[str]:
