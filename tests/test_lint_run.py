@@ -138,4 +138,3 @@ def test_damaged_labels_are_said_with_what_to_do(audited: Path) -> None:
     labels.write_text(was)
     assert "since it is damaged: runs/bench/40-labels.jsonl:2:2: this quotation mark is never closed" in said
     assert "remove runs/bench/40-labels.jsonl, and `preceptor label` makes it again" in said
-    assert "[undecided]" in said
