@@ -33,6 +33,7 @@ from reports.matrix_figure import Matrix
 from reports.opinion_words import opinion_sentence
 from reports.principle_section import principle_sections
 from reports.summary import HEADINGS, headline, principle_sentence
+from reports.trace.dial_words import dial_sentences
 from reports.trace.frontier_figure import frontier_figure
 from reports.trace.page import TraceSection, most, trace_section
 from reports.trace.records import TraceReport
@@ -153,13 +154,15 @@ class DrawnTrace(NamedTuple):
     moved: list[Drawn]
     predicted: list[Drawn]
     frontier: Markup | None
+    dial: list[str]
 
 
 def drawn_trace(found: TraceReport) -> DrawnTrace:
     """Its sentences and pictures."""
     section = trace_section(found)
     frontier = _figure(frontier_figure(found.frontier)) if found.frontier else None
-    return DrawnTrace(section, drawn_matrices(section.moved), drawn_matrices(section.predicted), frontier)
+    dial = dial_sentences(found.frontier) if found.frontier else []
+    return DrawnTrace(section, drawn_matrices(section.moved), drawn_matrices(section.predicted), frontier, dial)
 
 
 def outcome_groups(table: BehaviourTable) -> list[Group]:

@@ -56,7 +56,14 @@ def frontier(
                 retrained_second=retrained[1],
             )
         )
-    return Frontier(first=names[0], second=names[1], points=tuple(points))
+    own, other = found[0].predicted_J, found[-1].predicted_J
+    return Frontier(
+        first=names[0],
+        second=names[1],
+        points=tuple(points),
+        turn_first=_mean(heldout, leans[0], own - other, seed),
+        turn_second=_mean(heldout, leans[1], other - own, seed),
+    )
 
 
 def axis_lean(heldout: HeldOut, principles: Sequence[str]) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.figures import COLOURS, blank_figure, short, svg
 from reports.statistics import Interval
@@ -51,7 +52,9 @@ def _positions(axes: Axes, dots_an_inch: float, found: Frontier) -> None:
     at = [Point(*(72 / dots_an_inch * axes.transData.transform(mark))) for mark in marks]
     names = [f"{point.t:g}" for point in found.points]
     for mark, name, offset in zip(marks, names, clear_offsets(at, names), strict=True):
-        axes.annotate(name, mark, offset, textcoords="offset points", color=COLOURS["ink"], fontsize=LETTER_POINTS)
+        leader = {"arrowstyle": "-", "color": COLOURS["quiet"], "linewidth": 0.7, "shrinkA": 0, "shrinkB": MARK_POINTS}
+        letters: dict[str, Any] = {"color": COLOURS["ink"], "fontsize": LETTER_POINTS, "arrowprops": leader}
+        axes.annotate(name, mark, offset, textcoords="offset points", **letters)
 
 
 class Point(NamedTuple):
@@ -72,20 +75,32 @@ class _Box(NamedTuple):
         apart = self.right <= other.left or other.right <= self.left
         return not (apart or self.top <= other.bottom or other.top <= self.bottom)
 
+    def distance(self, point: Point) -> float:
+        """From the point to the nearest edge; 0 inside."""
+        across = max(self.left - point.x, 0.0, point.x - self.right)
+        return math.hypot(across, max(self.bottom - point.y, 0.0, point.y - self.top))
+
 
 def clear_offsets(marks: Sequence[Point], names: Sequence[str]) -> list[Point]:
-    """Where each name begins, seen from its mark: the nearest place in which it meets the fewest marks and names."""
+    """Where each name begins, seen from its mark: the nearest place in which it meets the fewest marks and names, and
+    stands nearest to its own mark."""
     taken = [_Box(x - MARK_POINTS, y - MARK_POINTS, x + MARK_POINTS, y + MARK_POINTS) for x, y in marks]
     offsets = []
     for mark, name in zip(marks, names, strict=True):
         wide = 0.65 * LETTER_POINTS * len(name)
-        places = [Point(x, y) for y in ROWS for x in (5, -5 - wide)]
+        places = [Point(x, y) for y in ROWS for x in (5, -5 - wide, -wide / 2)]
         boxes = [_box(mark, place, wide) for place in places]
-        meets = [sum(box.meets(other) for other in taken) for box in boxes]
-        best = meets.index(min(meets))
+        faults = [sum(box.meets(other) for other in taken) + _strangers(box, mark, marks) for box in boxes]
+        best = faults.index(min(faults))
         offsets.append(places[best])
         taken.append(boxes[best])
     return offsets
+
+
+def _strangers(box: _Box, mark: Point, marks: Sequence[Point]) -> int:
+    """How many other marks are nearer to the name than its own."""
+    own = box.distance(mark)
+    return sum(box.distance(other) < own - 1e-9 for other in marks)
 
 
 def _box(mark: Point, offset: Point, wide: float) -> _Box:

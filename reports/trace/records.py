@@ -190,6 +190,11 @@ class Frontier(Record):
     """The axis at t = 1."""
     points: tuple[FrontierPoint, ...]
     """In the order of t."""
+    turn_first: Interval | None = None
+    """The predicted margin along the first axis at its own end (t = 0) less that at the other, paired by prompt; None
+    in a trace of an older version."""
+    turn_second: Interval | None = None
+    """The same along the second axis, at t = 1 less at t = 0."""
 
 
 class TraceReport(Record):
