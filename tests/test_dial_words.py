@@ -28,12 +28,10 @@ def test_each_position_stands_nearest_to_its_own_mark() -> None:
     names = ["0", "0.25", "0.5", "0.75", "1"]
     marks = [Point(60 + 190 * x, 20 + 60 * y) for x, y in SEEN]
     for mark, offset, name in zip(marks, clear_offsets(marks, names), names, strict=True):
-        left, bottom = mark.x + offset.x, mark.y + offset.y
-        right, top = left + 0.65 * LETTER_POINTS * len(name), bottom + LETTER_POINTS
+        middle = mark.x + offset.x + 0.65 * LETTER_POINTS * len(name) / 2, mark.y + offset.y + LETTER_POINTS / 2
 
-        def away(other: Point, box: tuple[float, float, float, float] = (left, right, bottom, top)) -> float:
-            across = max(box[0] - other.x, 0, other.x - box[1])
-            return math.hypot(across, max(box[2] - other.y, 0, other.y - box[3]))
+        def away(other: Point, middle: tuple[float, float] = middle) -> float:
+            return math.dist(middle, other)
 
         assert min(marks, key=away) == mark, name
 
