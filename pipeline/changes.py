@@ -9,7 +9,7 @@ from pipeline.context import Run
 from pipeline.folder import Stamp, changed_inputs
 
 PRINCIPLE = "principle `"
-CONSTITUTION, SCOPES, SETTINGS = "constitution", "scopes", "settings"
+CONSTITUTION, JUDGE, SCOPES, SETTINGS = "constitution", "judge", "scopes", "settings"
 
 
 def changed_words(run: Run, stamp: Stamp, inputs: Mapping[str, str]) -> list[str]:
@@ -17,7 +17,7 @@ def changed_words(run: Run, stamp: Stamp, inputs: Mapping[str, str]) -> list[str
     from something that is named."""
     changed, was = changed_inputs(stamp, inputs), run.constitution_before
     found = diff(was, run.constitution) if was else None
-    implied = {SETTINGS} if CONSTITUTION in changed else set[str]()
+    implied = {SETTINGS} if {CONSTITUTION, JUDGE} & set(changed) else set[str]()
     if any((name in stamp.inputs) != (name in inputs) for name in changed if name.startswith(PRINCIPLE)) and not (
         found and _rescoped(found)
     ):

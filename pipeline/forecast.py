@@ -44,6 +44,12 @@ def say_forecast(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vot
         run.foreseen[stage] = seconds_of(run, judge, rows)
 
 
+def foretold(run: Run, judge: Judge) -> set[str]:
+    """The principles, by id, that `say_forecast` has a line for: those that a judge with a model votes on."""
+    asked = turns(judge, run.constitution)
+    return {one.id for turn in asked if isinstance(turn.judge, JudgeByModel) for one in turn.principles}
+
+
 def forecast_votes(run: Run, judge: Judge, pairs: Iterable[Pair], store: Store[Vote]) -> list[Forecast]:
     """What the missing votes take, a row for each judge and principle. Loads tokenizers and no model."""
     encoders = lru_cache(partial(_encoder, run))

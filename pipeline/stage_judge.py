@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,7 +19,7 @@ from judge.tally import JudgeCount
 from pipeline.changes import changed_words
 from pipeline.context import VOTES_STORE, Run
 from pipeline.executors import answerer
-from pipeline.forecast import say_forecast
+from pipeline.forecast import foretold, say_forecast
 from pipeline.paces import keep_paces
 from pipeline.stage import Stage
 from pipeline.used import settings_of, voters
@@ -36,15 +36,17 @@ def _inputs(run: Run) -> dict[str, str]:
     return {"pairs": file_digest(run.folder.pairs), **judge_inputs(run, run.judge(run.config.judge))}
 
 
-def say_plan(run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote]) -> VotePlan:
-    """Say, per principle, how many votes are to be asked."""
+def say_plan(
+    run: Run, pairs: Iterable[Pair], judge: Judge, store: Store[Vote], foretold: Collection[str] = ()
+) -> VotePlan:
+    """Say, per principle, how many votes are to be asked; not of those that are `foretold` with what they take."""
     plan = plan_votes(pairs, run.constitution, judge, store, run.retry_failed)
     run.console.say(
         f"  judge `{judge.name}`: {plan.wanted} votes wanted, {plan.wanted - plan.to_ask} stored, {plan.to_ask} to ask"
     )
     if 0 < plan.to_ask < plan.wanted:
         for row in plan.principles:
-            if row.to_ask:
+            if row.to_ask and (row.principle not in foretold or row.failed_before):
                 again = f", {row.failed_before} of them because they failed before" if row.failed_before else ""
                 run.console.say(f"    {row.principle}: {row.to_ask} of {row.wanted} to ask{again}")
     return plan
@@ -80,7 +82,7 @@ def _preview(run: Run) -> list[str]:
         return [f"judge `{run.config.judge}` on the pairs, once they exist"]
     judge = run.judge(run.config.judge)
     with run.vote_store() as store:
-        if say_plan(run, run.pairs(), judge, store).to_ask:
+        if say_plan(run, run.pairs(), judge, store, foretold(run, judge)).to_ask:
             say_forecast(run, judge, run.pairs(), store, "judge")
         else:
             run.foreseen["judge"] = 0.0

@@ -11,7 +11,7 @@ from pipeline.compare import compare_on, sample_pairs
 from pipeline.config import RunConfig, SecondOpinion
 from pipeline.context import Run
 from pipeline.expected import NOT_MEASURED
-from pipeline.forecast import say_forecast
+from pipeline.forecast import foretold, say_forecast
 from pipeline.stage import Stage
 from pipeline.stage_judge import judge_inputs, say_plan, votes_mark, votes_replaced
 from pipeline.used import settings_of, voters
@@ -59,7 +59,7 @@ def _preview(run: Run) -> list[str]:
     run.console.say(f"  {what}")
     pairs, judge = sample_pairs(run.pairs(), settings.pairs, run.config.seed), run.judge(settings.judge)
     with run.vote_store() as store:
-        if say_plan(run, pairs, judge, store).to_ask:
+        if say_plan(run, pairs, judge, store, foretold(run, judge)).to_ask:
             say_forecast(run, judge, pairs, store, "second-opinion")
         else:
             run.foreseen["second-opinion"] = 0.0

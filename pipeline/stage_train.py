@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 CALL = "train"
 """The word that calls the other processes of a torchrun (pipeline/workers.py)."""
 WEIGHTS = "model.safetensors"
-RESUMED_UNTIMED = "of a training that was stopped and went on, only the last part was timed"
+RESUMED_UNTIMED = "if it was stopped and went on, only its last part was timed"
 
 
 def _inputs(run: Run) -> dict[str, str]:

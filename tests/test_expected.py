@@ -132,3 +132,15 @@ def test_whose_votes_are_wanted_is_said(labelled: Path, capsys: pytest.CaptureFi
     dry(labelled, "judge", "second-opinion")
     said = capsys.readouterr().out
     assert re.search(r"judge `reader`: \d+ votes wanted, 0 stored, \d+ to ask", said)
+
+
+def test_each_principle_of_a_judge_that_reads_is_listed_once(
+    labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_pipeline(("second-opinion",), labelled / "run.yaml", {}, (), labelled / "runs")
+    capsys.readouterr()
+    run_pipeline(("judge",), labelled / "run.yaml", {"judge": "reader"}, (), labelled / "runs", True)
+    said = capsys.readouterr().out
+    for principle in ("short", "few-vowels", "no-repetition"):
+        assert len(re.findall(rf"^    {principle}: .* calls, ", said, re.M)) == 1
+        assert said.count(f"    {principle}: ") == 1
