@@ -61,7 +61,7 @@ class Exchange:
             if label.judge != made_by[1]:
                 raise DataError(
                     f"{self.old.folder.labels} holds labels by another judge than `{self.old.config.judge}` is now: "
-                    "run `preceptor judge` and `preceptor label` with this run file and these flags first"
+                    f"give the flags that it was made with, or run `{command(self.old, 'run')}` with these first"
                     f"{hint(self.old)}"
                 )
             if (label.pair_key, label.constitution, label.judge, label.calibration) != (pair.key, *made_by):

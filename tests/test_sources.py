@@ -228,7 +228,7 @@ def test_heldout_prompts_may_not_be_imported_ones(finished: Path) -> None:
 def test_an_export_needs_labels(finished: Path) -> None:
     done = preceptor("export", "run.yaml", "--name", "none", "--out", "y.json", cwd=finished)
     assert done.returncode == 2
-    assert "which `generate` makes, but there is no runs/none/20-pairs.jsonl" in done.stderr
+    assert "which `generate` makes, but there is no runs/none/10-prompts.jsonl" in done.stderr
     assert ": run `preceptor run run.yaml --name none` first" in done.stderr
     with pytest.raises(DataError, match="expected one of annotated-pairs"):
         export_command(finished / "run.yaml", finished / "y.json", "xml")
