@@ -121,6 +121,12 @@ def test_the_page_lists_the_changes_escaped_and_says_how_many_there_are() -> Non
     assert "f-labels.csv" in {link["href"].removeprefix("./") for link in page.named("a")}
 
 
+def test_a_label_that_was_not_there_or_is_gone_is_said_so() -> None:
+    text = " ".join(Page(render_comparison(found(), "f.json", "f.csv")).text.split())
+    assert "appears: no label → p 0.90, trained on in two" in text
+    assert "vanishes: p 0.80 → no label, trained on in one" in text
+
+
 def test_labels_of_another_constitution_are_not_counted_by_this_rule() -> None:
     other = run("two", THEIRS)._replace(constitution=law("Be very brief."))
     labels = labels_of(compare_runs([run("one", OURS), other]))

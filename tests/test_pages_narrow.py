@@ -10,9 +10,10 @@ from playwright.sync_api import Browser
 from reports.compare.analyse import compare_runs
 from reports.compare.page import render_comparison
 from reports.page import render
-from tests.browsing import DESK, opened
-from tests.comparing import answers, side
+from tests.browsing import DESK, opened, unfold
+from tests.comparing import answers
 from tests.reporting import report_data
+from tests.test_compare_changes import run
 
 NARROW = 400
 
@@ -22,7 +23,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     many = 30
     ours, theirs = answers([0.5, 0.6] * 15, [4] * many), answers([0.9, 0.8, 0.4] * 10, [4, 5, 4] * 10)
-    compared = compare_runs([side("plain-before", ours), side("plain-speech", theirs)])
+    both = [run(name, [("long", "short", p, True)]) for name, p in (("one", 0.9), ("two", 0.1))]
+    sides = zip(both, ("the-run-before-the-edit", "the-run-after-the-edit"), (ours, theirs), strict=True)
+    compared = compare_runs([one._replace(name=name, answers=answered) for one, name, answered in sides])
     made = {"report": render(report_data()), "compare": render_comparison(compared, "f.json", "f.csv")}
     for name, html in made.items():
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
@@ -60,6 +63,14 @@ def test_what_goes_on_sideways_has_a_shaded_edge(browser: Browser, pages: dict[s
         assert _edge(box.screenshot()) > 40, "the right edge differs from the paper"
         box.evaluate("e => { e.scrollLeft = e.scrollWidth }")
         assert _edge(box.screenshot()) < 10, "at its end there is nothing more to come"
+
+
+@pytest.mark.parametrize("name", ["report", "compare"])
+def test_what_is_folded_fits_too(browser: Browser, pages: dict[str, Path], name: str) -> None:
+    with opened(browser, pages[name], width=NARROW) as (page, _, _):
+        unfold(page)
+        page.add_style_tag(content="summary .quiet { font-size: 1.1rem !important }")  # as long as a long name is
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
 
 
 def test_no_verdict_of_a_comparison_is_cut_on_a_desk(browser: Browser, pages: dict[str, Path]) -> None:
