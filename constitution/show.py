@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,7 +75,7 @@ def show(written: Written) -> Shown:
         name=constitution.name,
         description=constitution.description,
         key=constitution.key,
-        files=written.files,
+        files=tuple(map(shown_path, written.files)),
         aggregation=constitution.aggregation,
         principles=tuple(rows),
     )
@@ -124,8 +125,14 @@ class _Plain(yaml.SafeDumper):
 _Plain.add_representer(str, _Plain.represent_str)
 
 
+def shown_path(path: str) -> str:
+    """Without `x/../`, where that names the same file: behind a link it need not."""
+    short = os.path.normpath(path)
+    return short if os.path.realpath(short) == os.path.realpath(path) else path
+
+
 def _places(spots: dict[str, Spot]) -> dict[str, str]:
-    return {name if name != ITSELF else "itself": f"{s.tree.file}:{s.at.line}" for name, s in spots.items()}
+    return {name if name != ITSELF else "itself": f"{shown_path(s.tree.file)}:{s.at.line}" for name, s in spots.items()}
 
 
 def inline(value: Any) -> str:

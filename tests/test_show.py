@@ -70,3 +70,18 @@ def test_json_says_the_same_and_yaml_loads_to_the_same_keys(tmp_path: Path) -> N
     whole.write_text(preceptor("constitution", "show", "mine.yaml", "--yaml", cwd=tmp_path).stdout)
     assert load_constitution(whole) == found
     assert "extends" not in whole.read_text()
+
+
+def test_paths_are_shown_without_detours_unless_a_link_makes_them_others(tmp_path: Path) -> None:
+    base = "name: b\nprinciples:\n  - {id: a, text: Be kind.}\n"
+    for folder in ("one", "two", "far/inner"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "two" / "base.yaml").write_text(base)
+    (tmp_path / "far" / "base.yaml").write_text(base)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "inner")
+    for name, extended in (("one/c.yaml", "../two/base.yaml"), ("link/c.yaml", "../base.yaml")):
+        (tmp_path / name).write_text(f"name: c\nextends: {extended}\n")
+    lines = preceptor("constitution", "show", "one/c.yaml", cwd=tmp_path).stdout
+    assert "  extends two/base.yaml\n" in lines
+    assert "  two/base.yaml:3\n" in lines
+    assert "  extends link/../base.yaml\n" in preceptor("constitution", "show", "link/c.yaml", cwd=tmp_path).stdout
