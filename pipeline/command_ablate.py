@@ -8,6 +8,8 @@ from typing import Annotated, NamedTuple, Optional
 
 import typer
 
+from pipeline.options import Judge
+
 
 class Wanted(NamedTuple):
     """The command's own options."""
@@ -43,6 +45,7 @@ def ablate_command(
         typer.Option("--json", metavar="FILE", help="Also write the report here."),
     ] = None,
     name: Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")] = None,  # noqa: UP045
+    judge: Judge = None,
     seed: Annotated[Optional[int], typer.Option(help="Seed, instead of the run file's.")] = None,  # noqa: UP045
     settings: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -52,7 +55,7 @@ def ablate_command(
 ) -> None:
     """Train again with each principle left out, from the stored votes: which principle did what, with intervals."""
     wanted = Wanted(seeds, subsets, without or [], controls, answers, json_file, dial)
-    run_ablation(run_file, {"name": name, "seed": seed}, settings or [], runs, wanted, dry_run)
+    run_ablation(run_file, {"name": name, "judge": judge, "seed": seed}, settings or [], runs, wanted, dry_run)
 
 
 def run_ablation(
@@ -65,13 +68,15 @@ def run_ablation(
 ) -> None:
     """Retrain what the store lacks and write the report; with `dry_run`, say what that would take.
 
-    Raises DataError where the run is not trained or holds nothing out, ConfigError for a principle that is not there.
+    Raises DataError where the run is not trained, holds nothing out or has another judge's labels, ConfigError for a
+    principle that is not there.
     """
     from pipeline.ablation import retrain, tasks
     from pipeline.ablation_answers import answer_plan
     from pipeline.ablation_inputs import check_measurable, material
     from pipeline.ablation_plan import say_plan
     from pipeline.ablation_report import write_report
+    from pipeline.labelled_by import check_judge
     from pipeline.opened import opened_run
     from reports.ablation.plan import Asked, make_plan
     from reports.dial import two_axes
@@ -80,6 +85,7 @@ def run_ablation(
     with opened_run(path, flags, settings, runs, dry_run) as run:
         run.console.heading(f"ablate: {run.config.name}")
         found = material(run)
+        check_judge(run)
         check_measurable(found, wanted.answers)
         asked = Asked(wanted.seeds, wanted.subsets, wanted.without, wanted.controls, axes)
         plan = make_plan(run.constitution, found.votes(), asked, run.config.seed)

@@ -19,6 +19,7 @@ def merge_command(
         typer.Argument(metavar="PART...", help="Run folders to take answers and votes from.", show_default=False),
     ],
     name: Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")] = None,  # noqa: UP045
+    judge: Annotated[Optional[str], typer.Option(help="Use this entry of `judges`, instead of the run file's.")] = None,  # noqa: UP045
     settings: Settings = None,
     runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
 ) -> None:
@@ -27,7 +28,7 @@ def merge_command(
     from pipeline.opened import opened_run
 
     folders = [part_folder(part) for part in parts]
-    with opened_run(run_file, {"name": name}, settings or [], runs) as run:
+    with opened_run(run_file, {"name": name, "judge": judge}, settings or [], runs) as run:
         for folder in folders:
             for line in merge_part(run, folder):
                 run.console.say(line)

@@ -72,5 +72,8 @@ def test_a_trained_run_of_another_judge_is_asked_and_edited(tiny_model: ModelRef
     wrong = refused("whatif", "run.yaml", "--drop", "short", "--set", "seed=4", cwd=tmp_path)
     assert OTHER in wrong
     assert NAMED in wrong
+    wrong = refused("ablate", "run.yaml", "--dry-run", "--set", "seed=4", cwd=tmp_path)
+    assert NAMED in wrong
+    assert "ablate: tiny" in said("ablate", "run.yaml", "--dry-run", *FLAGS, cwd=tmp_path)
     assert "what if: few-vowels" in said("whatif", "run.yaml", "--drop", "short", *FLAGS, cwd=tmp_path)
     assert "trained (" in said("chat", "run.yaml", "--prompt", "What is bread?", *FLAGS, cwd=tmp_path)
