@@ -23,6 +23,7 @@ from judge.lint.decided import awaited, few_labels, undecided
 from judge.lint.demands import two_demands
 from judge.lint.finding import Finding
 from judge.lint.negation import negative_word, reads_text, untold, weak_negation
+from judge.lint.patterns import senseless_checks
 from judge.lint.reach import Prompts, Seen, idle, without_prompts
 from judge.lint.similar import near_duplicates
 from judge.lint.weights import never_decide
@@ -52,7 +53,7 @@ def lint(
     settings: Sequence[str] = (),
 ) -> Linted:
     """All warnings. Raises as loading the prompts and the run file does."""
-    findings = [*near_duplicates(written), *two_demands(written), *never_decide(written)]
+    findings = [*near_duplicates(written), *two_demands(written), *never_decide(written), *senseless_checks(written)]
     notes: list[str] = []
     if prompts:
         tags = [prompt.tags for path in prompts for prompt in load_prompts(path)]

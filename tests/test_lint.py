@@ -18,6 +18,7 @@ from judge.aggregate import Heard, aggregate
 from judge.labels import Opinion, weighed
 from judge.lint.demands import two_demands
 from judge.lint.negation import negative_word
+from judge.lint.patterns import senseless_checks
 from judge.lint.reach import Prompts, can_turn, without_prompts
 from judge.lint.similar import cosine, near_duplicates, tf_idf
 from judge.lint.weights import never_decide, widest_share
@@ -97,6 +98,28 @@ def test_two_demands(text: str, heuristic: str | None, tmp_path: Path) -> None:
 def test_negative_words(text: str, word: str | None) -> None:
     assert negative_word(principle("a", text)) == word
     assert negative_word(principle("a", text, polarity="against")) == "polarity: against"
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ({"type": "pattern", "pattern": ".*"}, "matches any text whatever"),
+        ({"type": "pattern", "pattern": "(sorry)?"}, "also matches where there is nothing"),
+        ({"type": "pattern", "pattern": "^"}, "also matches where there is nothing"),
+        ({"type": "pattern", "pattern": "a", "opening": 20_000}, "the first 10,000 characters are searched"),
+        ({"type": "overlap", "scale": 4}, "at most 25% of the full confidence"),
+        ({"type": "repetition", "scale": 2}, "at most 50% of the full confidence"),
+        ({"type": "pattern", "pattern": "[aeiou]"}, None),
+        ({"type": "pattern", "pattern": r"\w+"}, None),
+        ({"type": "pattern", "pattern": "^sure", "opening": 20}, None),
+        ({"type": "overlap", "scale": 1}, None),
+        ({"type": "sentences", "scale": 4}, None),
+    ],
+)
+def test_checks_that_tell_nothing(check: dict[str, object], said: str | None, tmp_path: Path) -> None:
+    found = [f.problem.message for f in senseless_checks(write(tmp_path, principle("a", check=check)))]
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
 
 
 def test_no_prompt_falls_under_it(tmp_path: Path) -> None:
