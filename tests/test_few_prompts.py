@@ -36,7 +36,7 @@ def coverage(n: int, trials: int = 150) -> float:
     return float(np.mean(held))
 
 
-@pytest.mark.parametrize(("n", "said"), [(4, 0.80), (6, 0.88), (10, 0.92)])
+@pytest.mark.parametrize(("n", "said"), [(4, 0.80), (6, 0.87), (10, 0.90)])
 def test_the_coverage_that_the_caution_says_is_what_one_finds(n: int, said: float) -> None:
     assert f"{100 * said:.0f} % over {n}" in few_prompts([n, 4]).replace("of cases ", "").replace(" prompts", "")
     assert coverage(n) == pytest.approx(said, abs=0.045)  # three standard errors
@@ -75,6 +75,6 @@ def test_a_comparison_says_it() -> None:
     ours, theirs = answers([0.5, 0.6, 0.7, 0.8], [4] * 4), answers([0.7, 0.9, 0.8, 1.0], [3, 2, 3, 1])
     found = compare_runs([side("a", ours), side("b", theirs)])
     assert "Few prompts (n = 4): " in comparison_lines(found)[-1]
-    assert "Few prompts (n = 4): " in Page(render_comparison(found, "a.json", "a.csv")).text
+    assert "Few prompts (n = 4): " in Page(render_comparison(found, "a.json", "a.csv")).text.replace("\u00a0", " ")
     many = compare_runs([side("a", answers([0.5] * 10, [4] * 10)), side("b", answers([0.6] * 10, [3] * 10))])
-    assert "Few prompts" not in comparison_lines(many)[-1]
+    assert "Few prompts" not in "\n".join(comparison_lines(many))

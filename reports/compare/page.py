@@ -38,6 +38,7 @@ def render_comparison(found: RunsCompared, json_at: str, csv_at: str) -> str:
         pictures=[_picture(differences(couple, place)) for place, couple in enumerate(found.couples)],
         outcome_classes=OUTCOME_CLASSES,
         how=words.how_measured(found),
+        caution=words.caution(found),
         changes_shown=CHANGES_SHOWN,
         json_at=_link(json_at),
         csv_at=_link(csv_at),

@@ -30,6 +30,7 @@ def comparison_lines(found: RunsCompared) -> list[str]:
         lines += ["", *_couple_lines(couple)]
     lines.append("")
     lines.append(how_measured(found))
+    lines += [few] if (few := caution(found)) else []
     return [visible(line) for line in lines]
 
 
@@ -186,12 +187,15 @@ def flips_text(found: Rate) -> str:
 
 def how_measured(found: RunsCompared) -> str:
     """What the figures are."""
-    few = few_prompts(row.difference.n for one in found.couples for row in one.behaviours if row.difference)
     return (
         f"A change is what training did in a run (of a win rate, the judge's mean probability that the trained "
         f"policy's answer is the better one and no count of wins, its distance from 50 %); a difference is the other "
         f"run's change less the first's, paired by prompt. {100 * found.level:g} % bootstrap intervals over the "
         f"held-out prompts that both runs have; n counts prompts. p is adjusted for all "
         f"{plural(found.tested, 'row')} (Holm). One training each: another seed would give other figures."
-        f"{' ' if few else ''}{few}"
     )
+
+
+def caution(found: RunsCompared) -> str:
+    """What few prompts do to the intervals; empty where there are enough."""
+    return few_prompts(row.difference.n for one in found.couples for row in one.behaviours if row.difference)
