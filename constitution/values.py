@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from constitution import nodes
-from constitution.errors import MOST_SHOWN
+from constitution.errors import MOST_SHOWN, shortened
 from constitution.explain import Details, closest, said_of
 from constitution.nodes import Entry, Mapping, Node, Position, Scalar, Unusable
-from constitution.places import locate, models_at
-from constitution.wording import code, expected_in, found, listed
+from constitution.places import keys_at, locate, models_at
+from constitution.wording import LONGEST_QUOTE, code, expected_in, found, listed
 
 DEEPEST = 32
 """Levels of a value that are looked into."""
@@ -56,10 +56,16 @@ def _alike(one: Sequence[int | str], other: Sequence[int | str]) -> int:
 
 
 def _fault(root: Node, path: tuple[int | str, ...], details: Sequence[Details], model: type[BaseModel]) -> ValueFault:
-    where = ".".join(map(str, path))
+    where = shortened(".".join(map(str, path)))
     if details[0]["type"] == "missing":
         owner = locate(root, model, path)
         return ValueFault(where, _missing(str(details[0]["loc"][-1]), owner.node, models_at(owner.type)))
+    if details[0]["type"] == "extra_forbidden":
+        allowed = keys_at(locate(root, model, path[:-1]).type)
+        meant = closest(where[:LONGEST_QUOTE], allowed)
+        return ValueFault(
+            where, "is not known here; " + (f"did you mean `{meant}`?" if meant else f"allowed: {listed(allowed)}")
+        )
     place = locate(root, model, path)
     kinds = [detail["type"] for detail in details]
     if len(kinds) > 1 and (expected := expected_in(kinds)):

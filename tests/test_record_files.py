@@ -92,6 +92,13 @@ def test_a_faulty_row_is_named_by_its_number_and_column(tmp_path: Path) -> None:
     assert (problem.line, problem.message) == (2, "column `prompt`: must not be empty")
 
 
+def test_a_column_that_prompts_do_not_have_is_named_with_the_one_meant(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "p.parquet", [{"id": "a", "prompt": "x", "tgas": "b", "x" * 100_000: "c"}])
+    with pytest.raises(ConfigError, match="1:1: column `tgas`: is not known here; did you mean `tags`") as caught:
+        load_prompts(tmp_path / "p.parquet")
+    assert len(str(caught.value)) < 1000
+
+
 def test_repeats_in_another_shard_name_the_shard(tmp_path: Path) -> None:
     write_parquet(tmp_path / "1.parquet", [{"id": "a", "prompt": "x"}])
     (tmp_path / "2.jsonl").write_text('{"id": "a", "prompt": "y"}\n{"id": "b", "prompt": "x"}\n')
