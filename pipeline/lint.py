@@ -11,7 +11,6 @@ from constitution.errors import ConfigError, PreceptorError
 from constitution.extend import Written
 from constitution.files import RecordFile
 from constitution.wording import listed, plural
-from generate.named import named_in
 from generate.prompts import load_prompts
 from generate.record_files import located
 from generate.records import Pair
@@ -59,7 +58,7 @@ def lint(
         tags = [prompt.tags for path in prompts for prompt in load_prompts(path)]
         findings += without_prompts(written, Prompts(", ".join(path.name for path in prompts), tags, NEVER_JUDGED))
     if run_file is not None:
-        with named_in(run_file), opened_run(run_file, flags, settings, runs, dry=True) as run:
+        with opened_run(run_file, flags, settings, runs, dry=True) as run:
             found = _of_run(written, run)
         findings, notes = findings + found.findings, found.notes
     elif not prompts:

@@ -10,7 +10,8 @@ from pathlib import Path
 from constitution.errors import ConfigError
 from constitution.files import write_json
 from constitution.load import problem_at
-from pipeline.artefacts import damage_set_aside
+from generate.named import named_in
+from pipeline.artefacts import damage_set_aside, damage_told
 from pipeline.config import RunConfig
 from pipeline.console import Console
 from pipeline.context import Run
@@ -41,7 +42,7 @@ def opened_run(
     config = load_run(path, flags, settings)
     base = path.resolve().parent
     folder = folder_of(config, path, runs)
-    with Console() as console:
+    with named_in(path), Console() as console:
         run = Run(
             config,
             base,
@@ -56,7 +57,8 @@ def opened_run(
         )
         _check_dial(run, path)
         if dry and not measure:
-            yield run
+            with damage_told(folder.root):
+                yield run
             return
         folder.create()
         with folder.locked():

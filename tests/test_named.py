@@ -10,6 +10,7 @@ import pytest
 
 from constitution.errors import ConfigError, DataError, PreceptorError
 from constitution.load import load_constitution
+from generate.engine import ModelRef
 from generate.models import resolve_model
 from generate.named import named_in
 from generate.prompts import load_prompts
@@ -63,3 +64,14 @@ def test_check_with_a_run_says_which_line_names_what_is_not_there(tmp_path: Path
     done = preceptor("constitution", "check", "constitution.yaml", "--run", "run.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("run.yaml:3:18: `prompts.train`: trian.jsonl: there is no such file\n")
+
+
+@pytest.mark.parametrize("words", [("run",), ("run", "--dry-run"), ("generate",)])
+def test_every_command_says_it(tmp_path: Path, tiny_model: ModelRef, words: tuple[str, ...]) -> None:
+    write_run(tmp_path, tiny_model.path)
+    text = (tmp_path / "run.yaml").read_text(encoding="utf-8")
+    (tmp_path / "run.yaml").write_text(text.replace("train.jsonl", "trian.jsonl"), encoding="utf-8")
+    command, *flags = words
+    said = preceptor(command, "run.yaml", *flags, cwd=tmp_path)
+    assert said.returncode == 2
+    assert said.stderr.startswith("run.yaml:3:18: `prompts.train`: trian.jsonl: there is no such file"), said.stderr

@@ -130,6 +130,19 @@ def test_a_dry_run_says_that_a_store_is_damaged_and_leaves_it(copied: Path) -> N
     assert {path: path.lstat().st_mtime_ns for path in run.rglob("*")} == before
 
 
+def test_who_only_reads_a_damaged_artefact_says_what_to_do_and_leaves_it(copied: Path) -> None:
+    labels = copied / "runs" / "tiny" / "40-labels.jsonl"
+    half_a_line(labels)
+    found = labels.read_bytes()
+    said = preceptor("trace", "run.yaml", "--principle", "short", cwd=copied)
+    assert said.returncode == 2
+    assert "40-labels.jsonl is damaged, or of another version: remove it, and `preceptor run` with this" in said.stderr
+    assert labels.read_bytes() == found
+    labels.unlink()
+    go(copied)
+    assert preceptor("trace", "run.yaml", "--principle", "short", cwd=copied).returncode == 0
+
+
 def test_labels_are_not_made_of_a_store_that_lost_votes(copied: Path) -> None:
     """Damage that is found where votes are only read: the judge is asked first, then the labels are the same."""
     whole, run = artefacts(copied), copied / "runs" / "tiny"
