@@ -190,7 +190,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     source = jsonl(tmp_path / "x.jsonl", TRL["explicit"])
     with pytest.raises(StoreError, match="holds other files"):
         import_into(tmp_path, "trl", source)
-    with pytest.raises(DataError, match="nothing could be imported: 1 no prompt"):
+    with pytest.raises(DataError, match=r"nothing could be imported: 1 \(no prompt"):
         import_into(tmp_path / "y", "trl", jsonl(tmp_path / "y.jsonl", SKIPPED["no prompt"]))
     assert list((tmp_path / "y").iterdir()) == []
     with pytest.raises(DataError, match=r"no pairs\.jsonl in it"):

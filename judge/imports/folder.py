@@ -224,7 +224,7 @@ def write_import(
             streams[type(record)].write(line.encode("utf-8") + b"\n")
         account = placing.account(versions())
         if not account.pairs and not account.singles:
-            raise DataError(f"nothing could be imported: {_listed(account.skipped) or 'the source is empty'}")
+            raise DataError(f"nothing could be imported: {_skipped(account) or 'the source is empty'}")
     write_atomically(folder / ACCOUNT_FILE, account.model_dump_json(indent=2) + "\n")
     return account
 
@@ -292,7 +292,12 @@ def account_lines(account: ImportAccount) -> list[str]:
         lines.append(f"{account.singles} single responses")
     if account.principles:
         lines.append(f"principles: {', '.join(account.principles)}")
-    return [*lines, f"skipped: {_listed(account.skipped) or 'nothing'}"]
+    return [*lines, f"skipped: {_skipped(account) or 'nothing'}"]
+
+
+def _skipped(account: ImportAccount) -> str:
+    """`748 (an annotation without a preference)`: why, and how many."""
+    return "; ".join(f"{count} ({reason})" for reason, count in account.skipped.items())
 
 
 def _listed(counts: dict[str, int]) -> str:
