@@ -40,17 +40,17 @@ def resolve_model(name: str, revision: str | None = None) -> ModelRef:
     `revision` is a branch, tag or commit of a Hugging Face model and has no meaning for the other kinds.
     Raises ModelError if the model is missing, unsafe to load or not reachable.
     """
+    is_folder = name.startswith(("/", "./", "../", "~")) or os.path.isdir(name)
+    if revision is not None and (is_folder or name.startswith("bundled:")):
+        raise ModelError(f"`revision` is for Hugging Face models; the model `{name}` is its own revision: leave it out")
     try:
-        return _resolve(name, revision)
+        return _resolve(name, revision, is_folder)
     except ModelError as error:
         error.about = name
         raise
 
 
-def _resolve(name: str, revision: str | None) -> ModelRef:
-    is_folder = name.startswith(("/", "./", "../", "~")) or os.path.isdir(name)
-    if revision is not None and (is_folder or name.startswith("bundled:")):
-        raise ModelError(f"`revision` is for Hugging Face models; the model `{name}` is its own revision: leave it out")
+def _resolve(name: str, revision: str | None, is_folder: bool) -> ModelRef:
     if name.startswith("bundled:"):
         return resolve_bundled(name)
     if is_folder:

@@ -117,7 +117,7 @@ def test_training_on_a_refused_judge_names_criterion_figure_and_way_out(
 
 def test_labels_of_another_judge_are_not_trained_on_under_this_ones_card(copied: Path) -> None:
     stages(copied, "judge", settings=())
-    with pytest.raises(DataError, match="labels by another judge than `rules` is now: run `preceptor judge`"):
+    with pytest.raises(DataError, match="labels by another judge than `rules` is now: give the flags"):
         stages(copied, "train", settings=())
     assert not (copied / "runs" / "tiny" / "50-policy").exists()
 

@@ -197,7 +197,7 @@ def test_the_address_of_a_cluster_and_of_an_import_hold_no_password(tmp_path: Pa
     assert CANARY not in str(wrong.value)
     url = f"https://me:{CANARY}@data.example.com/x"
     called = call(tmp_path, "import", "trl", "train.jsonl", "--out", "there", "--url", url)
-    assert (called.returncode, "`url`: must not hold a user" in called.stderr) == (2, True)
+    assert (called.returncode, "--url: must not hold a user" in called.stderr) == (2, True)
     assert CANARY not in called.stdout + called.stderr
     assert not (tmp_path / "there").exists()
 

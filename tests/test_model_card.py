@@ -74,8 +74,7 @@ def test_everything_is_on_it(summary: TrainSummary) -> None:
     assert row in text
     assert summary.heldout
     assert summary.heldout.margin is not None
-    assert f"margin {summary.heldout.margin:.3f}, accuracy " in text
-    assert f" %, n = {summary.heldout.n}\n" in text
+    assert f"held out: loss {summary.heldout.loss:.4f}, n = {summary.heldout.n}; share ranked as labelled " in text
     assert "| (2p − 1) h against the reference, nats a sequence | estimate |" in text, "which is no margin"
     assert all(plain(escaped(warning)) in text for warning in summary.warnings)
     assert "tau" not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -244,8 +245,9 @@ def test_kill_9_while_judging_loses_and_repeats_nothing(finished: Path, tmp_path
     votes = votes_in(store)
     assert committed.items() <= votes.items()
     assert votes == votes_in(tmp_path / "undisturbed" / "runs" / "tiny" / "30-votes.sqlite")
-    asked = int(result.stdout.split("judge `reader`: ")[1].split(" votes asked")[0])
-    assert asked == results_missing(votes, committed)
+    asked = re.search(r"judge `reader`: (\d+) votes asked", result.stdout)
+    assert asked
+    assert int(asked[1]) == results_missing(votes, committed)
 
 
 def test_kill_9_while_training_ends_in_the_same_weights(finished: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from constitution.errors import JudgeError, ModelError
+from constitution.errors import ConfigError, JudgeError, ModelError
 from constitution.store import Store
 from generate.engine import Drawn, Engine
 from generate.open import open_engine
@@ -255,7 +255,7 @@ def test_the_key_is_in_no_file_message_or_log(
             "judges:\n  remote: {kind: llm, engine: server, model: m}\n",
         )
         run_file.write_text(text, encoding="utf-8")
-        with pytest.raises(ModelError, match="model"):
+        with pytest.raises(ConfigError, match=r"the model folder .* does not exist"):
             run_pipeline(("generate",), run_file, {"judge": "remote"}, (), tmp_path / "runs", False)
     said = capsys.readouterr()
     assert CANARY not in caplog.text + said.out + said.err

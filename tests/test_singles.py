@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from constitution.errors import DataError
+from constitution.errors import ConfigError
 from generate.engine import ModelRef
 from generate.records import Prompt
 from judge.imports.found import Single
@@ -85,7 +85,7 @@ def test_a_loss_of_pairs_says_what_it_left_aside(folder: Path, capsys: pytest.Ca
 
 def test_rated_prompts_may_not_be_held_out_either(folder: Path) -> None:
     (folder / "same.jsonl").write_text('{"id": "x", "prompt": "What is 7?"}\n')
-    with pytest.raises(DataError, match="that were not trained on"):
+    with pytest.raises(ConfigError, match="that were not trained on"):
         run_pipeline(
             ("generate",), folder / "run.yaml", {}, ["prompts.heldout=same.jsonl"], folder / "runs", dry_run=True
         )
