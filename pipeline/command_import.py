@@ -56,7 +56,7 @@ def import_command(
     note: Note = None,
 ) -> None:
     """Import preferences of people, users, experts or other judges: pairs and opinions about them."""
-    from judge.imports.folder import account_lines
+    from judge.imports.account import account_lines
     from judge.imports.read import import_preferences
     from pipeline.console import Console
 

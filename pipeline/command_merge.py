@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="As in `run`.")]  # noqa: UP045
+from pipeline.options import Name, RunsFolder, Settings
 
 
 def merge_command(
@@ -18,10 +18,10 @@ def merge_command(
         list[Path],
         typer.Argument(metavar="PART...", help="Run folders to take answers and votes from.", show_default=False),
     ],
-    name: Annotated[Optional[str], typer.Option(help="Run folder's name, instead of the run file's.")] = None,  # noqa: UP045
+    name: Name = None,
     judge: Annotated[Optional[str], typer.Option(help="Use this entry of `judges`, instead of the run file's.")] = None,  # noqa: UP045
     settings: Settings = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Folder that holds the run folders.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
 ) -> None:
     """Take over the answers and votes of other run folders. `run` then computes only what none of them has."""
     from pipeline.merge import merge_part, part_folder

@@ -20,6 +20,7 @@ from judge.records import Label
 from judge.relabelled import Carried, carry, kept_principles
 from pipeline.context import Run
 from pipeline.invoked import command
+from pipeline.judged import other_judge
 from pipeline.labelled_by import hint
 from pipeline.stage_label import Labelled
 
@@ -59,11 +60,7 @@ class Exchange:
         made_by = (self.old.constitution.key, self.old.judge(self.old.config.judge).digest, calibration)
         for pair, label in zip(self.old.pairs(), RecordFile(self.old.folder.labels, Label), strict=True):
             if label.judge != made_by[1]:
-                raise DataError(
-                    f"{self.old.folder.labels} holds labels by another judge than `{self.old.config.judge}` is now: "
-                    f"give the flags that it was made with, or run `{command(self.old, 'run')}` with these first"
-                    f"{hint(self.old)}"
-                )
+                raise DataError(f"{other_judge(self.old, str(self.old.folder.labels))}{hint(self.old)}")
             if (label.pair_key, label.constitution, label.judge, label.calibration) != (pair.key, *made_by):
                 raise DataError(
                     f"{self.old.folder.labels} is not what {self.old.config.constitution} makes of this run's votes: "

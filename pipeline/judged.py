@@ -55,11 +55,16 @@ def by_the_judge(run: Run, labels: Iterable[Label]) -> Iterator[Label]:
     digest_now = run.judge(run.config.judge).digest
     for label in labels:
         if label.judge != digest_now:
-            raise DataError(
-                f"{run.folder.labels.name} holds labels by another judge than `{run.config.judge}` is now: give the "
-                f"flags that it was made with, or run `{command(run, 'run')}` with these first"
-            )
+            raise DataError(other_judge(run, run.folder.labels.name))
         yield label
+
+
+def other_judge(run: Run, file: str) -> str:
+    """That the labels in `file` are not by the run's judge as it is now, and what to do."""
+    return (
+        f"{file} holds labels by another judge than `{run.config.judge}` is now: give the flags that it was made with, "
+        f"or run `{command(run, 'run')}` with these first"
+    )
 
 
 def read_metrics(run: Run) -> Iterator[dict[str, Any]]:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from constitution.files import read_text, write_atomically
-from generate.models import hub_id, resolve_model
+from generate.models import hub_id
 from judge.imports.folder import is_import, read_account
 from judge.records import Label
 from pipeline.context import Run
 from pipeline.judge_cards import judge_cards
 from pipeline.judged import read_behaviour
+from pipeline.out_of_step import measured_policy
 from pipeline.stage_audit import read_card
 from reports.behaviour import BehaviourTable
 from reports.card_behaviour import with_behaviour
@@ -36,16 +37,9 @@ def write_model_card(run: Run, labels: Sequence[Label], summary: TrainSummary) -
         data_sets=imported_from(run),
     )
     write_atomically(run.folder.policy / CARD, model_card(facts))
-    if _measured(run):
+    # Trained again to the same weights, a model is not compared again, and nobody else would write its card.
+    if measured_policy(run.folder):
         add_behaviour(run, read_behaviour(run))
-
-
-def _measured(run: Run) -> bool:
-    """Trained again to the same weights, a model is not compared again, and nobody else would write its card."""
-    stamp = run.folder.stamp("behaviour")
-    if stamp is None or not run.folder.behaviour.exists():
-        return False
-    return stamp.inputs.get("policy") == resolve_model(str(run.folder.policy.resolve())).revision
 
 
 def add_behaviour(run: Run, table: BehaviourTable) -> None:

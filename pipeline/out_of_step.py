@@ -25,7 +25,7 @@ def out_of_step(folder: RunFolder) -> Iterator[str]:
             f"the policy was trained with other labels than {folder.labels.name} has now, so what it learned, and how "
             "it behaves, is not of the labels and weights that are shown: `preceptor train` and what follows mend it"
         )
-    if _other_policy(folder):
+    if measured_policy(folder) is False:
         yield (
             f"{folder.behaviour.name} was measured with another policy than {folder.policy.name} has now: "
             "`preceptor behaviour` measures this one"
@@ -37,13 +37,14 @@ def _other_labels(folder: RunFolder) -> bool:
     return stamp is not None and folder.labels.exists() and stamp.inputs.get("labels") != file_digest(folder.labels)
 
 
-def _other_policy(folder: RunFolder) -> bool:
+def measured_policy(folder: RunFolder) -> bool | None:
+    """Whether the behaviour that is there was measured with the policy that is there; None where none is."""
     stamp, there = folder.stamp("behaviour"), None
     if stamp is None or not folder.behaviour.exists():
-        return False
+        return None
     with suppress(PreceptorError):  # a policy that cannot be read is not the one that was measured either
         there = resolve_model(str(folder.policy.resolve())).revision
-    return stamp.inputs.get("policy") != there
+    return stamp.inputs.get("policy") == there
 
 
 def trained_otherwise(run: Run) -> str:

@@ -170,7 +170,7 @@ def _shown(opened: Opened, keys: set[str]) -> dict[str, TracedPair]:
 
 def summary_lines(found: TraceReport) -> list[str]:
     """What came out, for the terminal."""
-    from reports.trace.page import moved_sentences
+    from reports.trace.page import moved_sentences, trace_rows
 
     if found.reason:
         return [f"no trace: {found.reason}"]
@@ -184,7 +184,8 @@ def summary_lines(found: TraceReport) -> list[str]:
         lines.append(f"no frontier along the dial: {found.no_frontier}")
     if found.behaviours:
         worst = max(moved.completeness_error for moved in found.behaviours.values())
-        lines += [*moved_sentences(found), f"the parts add up to each change, off by at most {100 * worst:.1f} % of it"]
+        lines += moved_sentences(found, trace_rows(found))
+        lines.append(f"the parts add up to each change, off by at most {100 * worst:.1f} % of it")
     return lines
 
 

@@ -138,14 +138,7 @@ def _preview(run: Run) -> list[str]:
     epochs = f"{plural(settings.epochs, 'epoch')} of {settings.loss}"
     return [
         f"{plural(labelled, 'labelled pair')}, {epochs}: about {plural(steps, 'step')}",
-        time_by_last(
-            run,
-            "train",
-            _steps_done(run),
-            steps,
-            "step",
-            RESUMED_UNTIMED,
-        ),
+        time_by_last(run, "train", _steps_done(run), steps, "step", RESUMED_UNTIMED),
     ]
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from constitution.files import read_records
 from generate.records import Pair
-from judge.imports.folder import ImportAccount, write_import
+from judge.imports.account import ImportAccount
+from judge.imports.folder import write_import
 from judge.imports.found import Item, Request, Single
 from judge.imports.read import import_preferences
 from judge.opinions import Opinion

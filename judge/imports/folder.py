@@ -19,10 +19,10 @@ from typing import TypeAlias
 from constitution.errors import DataError, StoreError, harmless
 from constitution.files import RecordFile, replacing, write_atomically
 from constitution.read_json import read_record
-from constitution.record import Record
 from constitution.scratch import FirstValues, SeenKeys
 from generate.record_files import LINES, TABLES, RecordSource, is_url, reached
 from generate.records import Message, Pair, Prompt, Response
+from judge.imports.account import ImportAccount, skipped_words
 from judge.imports.found import Better, Compared, Item, Principled, Rated, Request, Said, Single, Skipped
 from judge.opinions import OPINIONS_FILE, Opinion, Side
 from judge.records import Order
@@ -31,31 +31,6 @@ PAIRS_FILE, SINGLES_FILE, ACCOUNT_FILE = "pairs.jsonl", "singles.jsonl", "import
 IMPORTED = "imported"
 Placed: TypeAlias = Pair | Opinion | Single
 FILES: dict[type[Placed], str] = {Pair: PAIRS_FILE, Opinion: OPINIONS_FILE, Single: SINGLES_FILE}
-
-
-class ImportAccount(Record):
-    """What an import folder is made of, import.json: where it is from, and what became of it."""
-
-    request: Request
-    """What was asked for: format, sources, licence, notes."""
-    versions: dict[str, str]
-    """Every source's identity: a file's digest, a hub data set's commit, or that it is not known."""
-    compared: int
-    """Comparisons read, those that were skipped not counted."""
-    prompts: int
-    """Different conversations."""
-    pairs: int
-    """Different pairs: comparisons of the same two texts are one pair."""
-    opinions: int
-    """What was said of them."""
-    verdicts: dict[str, int]
-    """The opinions by the side that they prefer, `a` or `b` as the pairs have them; ties and abstentions."""
-    singles: int
-    """Responses rated on their own."""
-    skipped: dict[str, int]
-    """What could not be used, by reason."""
-    principles: dict[str, str]
-    """Principles that the data brought along: id and text."""
 
 
 class _Prompts:
@@ -224,7 +199,7 @@ def write_import(
             streams[type(record)].write(line.encode("utf-8") + b"\n")
         account = placing.account(versions())
         if not account.pairs and not account.singles:
-            raise DataError(f"nothing could be imported: {_skipped(account) or 'the source is empty'}")
+            raise DataError(f"nothing could be imported: {skipped_words(account) or 'the source is empty'}")
     write_atomically(folder / ACCOUNT_FILE, account.model_dump_json(indent=2) + "\n")
     return account
 
@@ -280,25 +255,3 @@ def is_import(folder: Path) -> bool:
 def read_account(folder: Path) -> ImportAccount:
     """What the folder says of itself. Raises ConfigError where its file is damaged, DataError where there is none."""
     return read_record(folder / ACCOUNT_FILE, ImportAccount)
-
-
-def account_lines(account: ImportAccount) -> list[str]:
-    """The account in words."""
-    lines = [
-        f"{account.compared} comparisons: {account.pairs} different pairs of {account.prompts} prompts",
-        f"{account.opinions} opinions: {_listed(account.verdicts) or 'none'}",
-    ]
-    if account.singles:
-        lines.append(f"{account.singles} single responses")
-    if account.principles:
-        lines.append(f"principles: {', '.join(account.principles)}")
-    return [*lines, f"skipped: {_skipped(account) or 'nothing'}"]
-
-
-def _skipped(account: ImportAccount) -> str:
-    """`748 (an annotation without a preference)`: why, and how many."""
-    return "; ".join(f"{count} ({reason})" for reason, count in account.skipped.items())
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return "; ".join(f"{count} {name}" for name, count in counts.items())

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from constitution.identity import digest, file_digest, stream_digest
 from generate.record_files import Place, is_url, opened_at, places
+from judge.imports.account import ImportAccount
 from judge.imports.annotated_pairs import read_annotated_pairs
 from judge.imports.exported import read_exported
-from judge.imports.folder import ImportAccount, write_import
+from judge.imports.folder import write_import
 from judge.imports.found import ImportFormat, Reader, Request
 from judge.imports.hh_rlhf import read_hh_rlhf
 from judge.imports.llmbar import read_llmbar, read_llmbar_verdicts

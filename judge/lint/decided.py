@@ -17,14 +17,13 @@ from judge.audit.cells import floats
 from judge.audit.gate import percent
 from judge.lint.finding import Finding, finding
 from judge.lint.reach import Seen
+from judge.preferring import listed_reasons, without_preference
 from judge.records import Label
 from judge.relabelled import NOT_ASKED
 from judge.resampling import share_score
 
 RARELY = 0.15
 """Share of the pairs with its vote up to which a principle is said to decide almost none."""
-FEW = 0.5
-"""Share of the pairs below which labels are called few."""
 
 
 def undecided(written: Written, seen: Sequence[Seen]) -> Iterator[Finding]:
@@ -51,18 +50,13 @@ def _instead(principle: Principle) -> str:
 
 def few_labels(written: Written, labels: Sequence[Label]) -> Iterator[Finding]:
     """A warning where most pairs get no label. Pairs on which votes are still to be asked do not count."""
-    reasons = Counter(label.reason for label in labels if not awaited(label))
-    without = reasons.total() - reasons[None] - reasons["not_selected"]
-    if not reasons or reasons.total() - without >= FEW * reasons.total():
+    counts = Counter(label.reason or "labelled" for label in labels if not awaited(label))
+    if not (without := without_preference(dict(counts.most_common()))):
         return
-    said = ", ".join(
-        f"{n} {(reason or '').replace('_', ' ')}"
-        for reason, n in reasons.most_common()
-        if reason not in (None, "not_selected")
-    )
     why = (
-        f"{without} of {reasons.total()} pairs of the run get no label under this constitution ({said}), and nothing "
-        "is trained on them: see `aggregation`, and the principles that decide too little"
+        f"{sum(without.values())} of {counts.total()} pairs of the run get no label under this constitution "
+        f"({listed_reasons(without)}), and nothing is trained on them: see `aggregation`, and the principles that "
+        "decide too little"
     )
     yield Finding("few-labels", written.rule.problem(why))
 

@@ -58,7 +58,7 @@ def trace_section(found: TraceReport) -> TraceSection:
     """What the page shows; the twins have the rest."""
     cells = trace_rows(found)
     return TraceSection(
-        moved_sentences(found),
+        moved_sentences(found, cells),
         _pictures([cell for cell in cells if cell.kind == "part"], "trace", PARTS),
         _pictures([cell for cell in cells if cell.kind == "without"], "whatif", PREDICTED),
         fidelity_words(found.fidelity),
@@ -118,9 +118,10 @@ def _pictures(cells: Sequence[TracePart], name: str, title: str) -> list[Matrix]
     return matrices(rows, columns, effects, name, title)
 
 
-def moved_sentences(found: TraceReport) -> list[str]:
-    """`short-answer: its margin rose by 0.42 [0.3, 0.5], n = 16: most by ...`, one for each behaviour."""
-    parts = {(cell.principle, cell.behaviour) for cell in trace_rows(found) if cell.kind == "part" and cell.found}
+def moved_sentences(found: TraceReport, cells: Sequence[TracePart]) -> list[str]:
+    """`short-answer: its margin rose by 0.42 [0.3, 0.5], n = 16: most by ...`, one for each behaviour. `cells` are its
+    `trace_rows`."""
+    parts = {(cell.principle, cell.behaviour) for cell in cells if cell.kind == "part" and cell.found}
     p_holm = holm({name: moved.p for name, moved in found.behaviours.items()})
     lines = []
     for name, moved in found.behaviours.items():
